@@ -1,0 +1,1 @@
+"""The Django project. Importing it stays free: the node and the supervisor use its stdlib-only parts."""

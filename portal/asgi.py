@@ -1,0 +1,26 @@
+"""ASGI entry point: pages and websockets from one origin. Assembly only."""
+
+import os
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+
+from channels.auth import AuthMiddlewareStack
+from channels.routing import ProtocolTypeRouter, URLRouter
+from channels.security.websocket import AllowedHostsOriginValidator
+from django.core.asgi import get_asgi_application
+
+pages = get_asgi_application()
+
+from workloads.routing import websocket_urlpatterns
+
+import portal.celery  # noqa: F401
+from portal.live.routing import UnknownRoute
+
+application = ProtocolTypeRouter(
+    {
+        "http": pages,
+        "websocket": AllowedHostsOriginValidator(
+            AuthMiddlewareStack(URLRouter([*websocket_urlpatterns, UnknownRoute.everything_else()]))
+        ),
+    }
+)

@@ -1,0 +1,8 @@
+"""App configuration of the floor everybody stands on."""
+
+from django.apps import AppConfig
+
+
+class CoreConfig(AppConfig):
+    name = "portal.core"
+    label = "core"

@@ -1,0 +1,63 @@
+"""Texts that the TypeScript islands show: translated here, handed over in the page. Islands hold no words themselves."""
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+Texts = dict[str, str | Promise]
+
+BASE: Texts = {
+    "seconds": _("{n} s"),
+    "minutes": _("{n} min"),
+    "hours": _("{n} h"),
+    "hours_minutes": _("{h} h {m} min"),
+    "days": _("{n} d"),
+    "days_hours": _("{d} d {h} h"),
+    "ago": _("{span} ago"),
+    "ahead": _("in {span}"),
+    "now": _("just now"),
+    "live": _("Live"),
+    "reconnecting": _("Reconnecting"),
+    "not_live": _("Not live: sign in again"),
+    "copied": _("Copied"),
+    "copy_failed": _("Could not copy"),
+    "request_failed": _("The server did not answer. Try again."),
+}
+
+LOGS: Texts = {
+    "connecting": _("Connecting"),
+    "connected": _("Connected"),
+    "reconnecting": _("Reconnecting in {n} s"),
+    "ended": _("Complete: the log is closed"),
+    "signed_out": _("You are signed out. Sign in to see new lines."),
+    "missing": _("This workload does not exist, or is not yours to see."),
+    "revoked": _("You may no longer see this log."),
+    "load_failed": _("Lines could not be loaded. Try again."),
+    "follow": _("Follow"),
+    "following": _("Following"),
+    "new_one": _("Follow, {n} new line"),
+    "new_other": _("Follow, {n} new lines"),
+    "announce_one": _("{n} new line"),
+    "announce_other": _("{n} new lines"),
+    "hits": _("{i} of {n}"),
+    "no_hits": _("no match"),
+    "range": _("Lines {a}–{b} of {n}"),
+    "no_lines": _("No lines yet"),
+    "line": _("Line {n}"),
+    "copied": _("Link copied"),
+    "skip_one": _("{n} line not shown here, the view was too slow. It is in the download."),
+    "skip_other": _("{n} lines not shown here, the view was too slow. They are in the download."),
+    "skip_load": _("Load them"),
+    "dropped": _("Earlier lines were put away to save memory."),
+    "end_of_log": _("End of the log"),
+    "attempt": _("Attempt {n}"),
+    "time_local": _("Local time"),
+    "time_utc": _("UTC"),
+    "time_relative": _("Since the first line"),
+}
+
+_ALL = {"base": BASE, "logs": LOGS}
+
+
+def texts(island: str) -> dict[str, str]:
+    """Return an island's texts in the active language. Raises KeyError for an unknown island."""
+    return {key: str(value) for key, value in _ALL[island].items()}

@@ -1,0 +1,117 @@
+"""Tables that belong to no app: people, the installation, leases, idempotency keys, the audit trail, cluster health."""
+
+import uuid
+
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class UUIDModel(models.Model):
+    """Base of every table with a public id."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+
+    class Meta:
+        abstract = True
+
+
+class PlatformRole(models.TextChoices):
+    """What somebody may do beyond their tenants."""
+
+    NONE = "none", _("No platform role")
+    AUDITOR = "auditor", _("Auditor")
+    ADMIN = "admin", _("Platform admin")
+
+
+class Theme(models.TextChoices):
+    AUTO = "auto", _("As the system")
+    LIGHT = "light", _("Light")
+    DARK = "dark", _("Dark")
+
+
+class User(AbstractUser, UUIDModel):
+    """A person who signs in."""
+
+    platform_role = models.CharField(max_length=10, choices=PlatformRole.choices, default=PlatformRole.NONE)
+    language = models.CharField(max_length=10, blank=True, default="")
+    theme = models.CharField(max_length=5, choices=Theme.choices, default=Theme.AUTO)
+    time_zone = models.CharField(max_length=64, blank=True, default="")
+
+    class Meta(AbstractUser.Meta):
+        constraints = [
+            models.UniqueConstraint(
+                models.functions.Lower("username"), name="user_username_ci", violation_error_message=_("Taken.")
+            )
+        ]
+
+    @property
+    def is_platform_admin(self) -> bool:
+        return self.platform_role == PlatformRole.ADMIN
+
+    @property
+    def is_auditor(self) -> bool:
+        return self.platform_role == PlatformRole.AUDITOR
+
+
+class Installation(models.Model):
+    """The one row that names this Berth; its id is a label on every object in the cluster."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    singleton = models.BooleanField(default=True, unique=True, editable=False)
+    created = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(singleton=True), name="installation_is_one")]
+
+
+class Lease(models.Model):
+    """Leadership or ownership by name: who holds it, in which epoch, until when by the database's clock."""
+
+    name = models.CharField(primary_key=True, max_length=120)
+    holder = models.CharField(max_length=200)
+    epoch = models.BigIntegerField(default=1)
+    expires_at = models.DateTimeField()
+
+
+class ClusterStatus(models.Model):
+    """One row, written by the controller: when the API server last answered and the watches were last in step."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1, editable=False)
+    reachable_at = models.DateTimeField(null=True)
+    synced_at = models.DateTimeField(null=True)
+    version = models.CharField(max_length=40, blank=True, default="")
+    problem = models.TextField(blank=True, default="")
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="clusterstatus_is_one")]
+
+
+class IdempotencyKey(models.Model):
+    """What a client's key made, so that a repeated request gets the first answer."""
+
+    actor = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    key = models.CharField(max_length=200)
+    digest = models.CharField(max_length=64)
+    status = models.SmallIntegerField()
+    object_id = models.UUIDField()
+    expires_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["actor", "key"], name="idempotencykey_once")]
+
+
+class AuditEntry(models.Model):
+    """One action: append-only (a trigger refuses UPDATE and DELETE)."""
+
+    id = models.BigAutoField(primary_key=True)
+    time = models.DateTimeField(auto_now_add=True, db_index=True)
+    actor = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+    actor_name = models.CharField(max_length=150)
+    action = models.CharField(max_length=60, db_index=True)
+    target_type = models.CharField(max_length=60)
+    target_id = models.CharField(max_length=64, db_index=True)
+    tenant_id = models.UUIDField(null=True, db_index=True)
+    before = models.JSONField(null=True)
+    after = models.JSONField(null=True)
+    request_id = models.CharField(max_length=64, blank=True, default="")

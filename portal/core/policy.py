@@ -1,0 +1,90 @@
+"""Permissions in one place: who may do which action on what. Apps register rows; everything else is denied.
+
+`require` for services, `allowed` for templates, `visible` for reads. This module knows no tenant: `tenants.roles` and
+other apps register how an object's grants are found, so the floor stays below them.
+"""
+
+import enum
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import Model, QuerySet
+
+from portal.core.errors import Denied, NotVisible
+from portal.core.models import User
+
+if TYPE_CHECKING:
+    Actor = User | AnonymousUser
+else:
+    Actor = object
+
+
+class Action(enum.StrEnum):
+    """Everything that can be asked for; a route without one of these fails a test."""
+
+    PUBLIC = "public"  # reachable without signing in
+    SIGNED_IN = "signed_in"  # any account; shows only what visible_to() lets through
+    TENANT_CREATE = "tenant.create"
+    TENANT_VIEW = "tenant.view"
+    TENANT_EDIT_LIMITS = "tenant.edit_limits"
+    TENANT_MEMBERS = "tenant.members"
+    WORKLOAD_VIEW = "workload.view"
+    WORKLOAD_SUBMIT = "workload.submit"
+    WORKLOAD_CANCEL = "workload.cancel"
+    WORKLOAD_CANCEL_ANY = "workload.cancel_any"
+    NODE_VIEW = "node.view"
+
+
+PLATFORM_GRANTS: dict[str, frozenset[Action]] = {
+    "none": frozenset(),
+    "auditor": frozenset({Action.TENANT_VIEW, Action.WORKLOAD_VIEW, Action.NODE_VIEW}),
+    "admin": frozenset(Action),
+}
+
+M = TypeVar("M", bound=Model)
+Grants = Callable[[User, Model], frozenset[Action]]
+_grants_of: dict[type[Model], Grants] = {}
+
+
+class VisibleQuerySet(Protocol[M]):
+    """A queryset class that knows who may see its rows."""
+
+    def visible_to(self, user: Actor) -> QuerySet[M]: ...
+
+
+def register(models: Iterable[type[Model]], grants: Grants) -> None:
+    """Say how the grants on objects of these models are found; called once at start-up by the app that owns roles."""
+    for model in models:
+        _grants_of[model] = grants
+
+
+def grants_on(actor: Actor, obj: Model | None) -> frozenset[Action]:
+    """Return the actions that the actor has on an object, or on the platform when it is None."""
+    if not isinstance(actor, User) or not actor.is_active:
+        return frozenset()
+    platform = PLATFORM_GRANTS[actor.platform_role]
+    if obj is None:
+        return platform
+    finder = _grants_of.get(type(obj))
+    return platform if finder is None else platform | finder(actor, obj)
+
+
+def allowed(actor: Actor, action: Action, obj: Model | None = None) -> bool:
+    """Tell whether the actor may do this."""
+    return Action(action) in grants_on(actor, obj)
+
+
+def require(actor: Actor, action: Action, obj: Model | None = None) -> None:
+    """Raise unless the actor may do this: NotVisible where nothing at all is granted on the object, else Denied."""
+    granted = grants_on(actor, obj)
+    if Action(action) in granted:
+        return
+    if obj is not None and not granted:
+        raise NotVisible
+    raise Denied
+
+
+def visible(actor: Actor, queryset: VisibleQuerySet[M]) -> QuerySet[M]:
+    """Return only the rows that the actor may see."""
+    return queryset.visible_to(actor)

@@ -1,0 +1,94 @@
+"""Typed readers of environment variables: the only place that knows how a setting is spelled outside. Stdlib only."""
+
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+
+class EnvError(ValueError):
+    """An environment variable has a value that cannot be used; the message names the variable."""
+
+
+def text(name: str, default: str = "") -> str:
+    """Return the variable, or the default where it is unset or empty."""
+    return os.environ.get(name) or default
+
+
+def flag(name: str, *, default: bool = False) -> bool:
+    """Return a boolean spelled 1/0, true/false, yes/no or on/off."""
+    raw = os.environ.get(name, "").strip().lower()
+    if not raw:
+        return default
+    if raw in {"1", "true", "yes", "on"}:
+        return True
+    if raw in {"0", "false", "no", "off"}:
+        return False
+    raise EnvError(f"{name}={raw!r} is neither true nor false")
+
+
+def integer(name: str, default: int) -> int:
+    """Return a whole number."""
+    raw = os.environ.get(name)
+    if not raw:
+        return default
+    try:
+        return int(raw)
+    except ValueError as exc:
+        raise EnvError(f"{name}={raw!r} is not a whole number") from exc
+
+
+def number(name: str, default: float) -> float:
+    """Return a decimal number."""
+    raw = os.environ.get(name)
+    if not raw:
+        return default
+    try:
+        return float(raw)
+    except ValueError as exc:
+        raise EnvError(f"{name}={raw!r} is not a number") from exc
+
+
+def path(name: str, default: Path) -> Path:
+    """Return an absolute path; `~` is expanded."""
+    return Path(os.environ.get(name) or default).expanduser().absolute()
+
+
+def data_dir() -> Path:
+    """Return the directory that holds this installation's state (`BERTH_DATA_DIR`)."""
+    return path("BERTH_DATA_DIR", Path("~/.local/share/berth"))
+
+
+def cache_dir() -> Path:
+    """Return the directory of rebuildable things (`BERTH_CACHE_DIR`)."""
+    return path("BERTH_CACHE_DIR", Path("~/.cache/berth"))
+
+
+def cluster_dir() -> Path:
+    """Return the directory with one kubeconfig an identity (`BERTH_CLUSTER_DIR`); files may be missing."""
+    return path("BERTH_CLUSTER_DIR", data_dir() / "cluster")
+
+
+def database(url: str) -> dict[str, Any]:
+    """Turn a `postgresql://` URL into Django's settings; `?host=/dir` names a unix socket's directory.
+
+    Raises EnvError for another scheme.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in {"postgres", "postgresql"}:
+        raise EnvError("DATABASE_URL must start with postgresql://")
+    query = dict(parse_qsl(parts.query))
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")) or "berth",
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": query.pop("host", parts.hostname or ""),
+        "PORT": query.pop("port", str(parts.port or "")),
+        "OPTIONS": query,
+    }
+
+
+def celery_broker(redis_url: str) -> str:
+    """Return the broker URL for a Redis URL: celery spells a unix socket `redis+socket://`."""
+    return redis_url.replace("unix://", "redis+socket://", 1)

@@ -1,0 +1,15 @@
+"""All routes of the pages: assembly only."""
+
+from django.urls import include, path
+
+urlpatterns = [
+    path("", include("portal.web.urls")),
+    path("accounts/", include("portal.web.account_urls")),
+    path("tenants/", include("tenants.urls")),
+    path("workloads/", include("workloads.urls")),
+]
+
+handler400 = "portal.web.views.bad_request"
+handler403 = "portal.web.views.forbidden"
+handler404 = "portal.web.views.not_found"
+handler500 = "portal.web.views.server_error"

@@ -1,0 +1,30 @@
+"""Which status and page each error becomes."""
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+
+from portal.core import errors
+
+_STATUS: dict[type[Exception], int] = {
+    errors.NotVisible: 404,
+    errors.Denied: 403,
+    errors.Rejected: 400,
+    errors.Conflict: 409,
+}
+RETRY_AFTER_S = 5
+
+
+def fault_response(request: HttpRequest, fault: Exception) -> HttpResponse:
+    """Render the error page of a portal error, or of a database that is away (503 with Retry-After)."""
+    for kind, status in _STATUS.items():
+        if isinstance(fault, kind):
+            return page(request, status, str(getattr(fault, "message", "")))
+    response = page(request, 503, _("The database does not answer. What you sent was not stored; try again shortly."))
+    response["Retry-After"] = str(RETRY_AFTER_S)
+    return response
+
+
+def page(request: HttpRequest, status: int, message: str = "") -> HttpResponse:
+    """Render `templates/errors/<status>.html`; 404 shows the same words for missing and foreign."""
+    return render(request, f"errors/{status}.html", {"message": message, "status": status}, status=status)

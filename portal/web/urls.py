@@ -1,0 +1,13 @@
+"""Routes of the shell pages."""
+
+from django.urls import path
+
+from portal.web import views
+
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("healthz", views.healthz, name="healthz"),
+    path("readyz", views.readyz, name="readyz"),
+    path("preferences/theme/", views.set_theme, name="set_theme"),
+    path("preferences/language/", views.set_language, name="set_language"),
+]

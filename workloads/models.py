@@ -1,0 +1,262 @@
+"""Workloads, their attempts, pods, events and logs. No I/O, no logic in save()."""
+
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from portal.core.models import User, UUIDModel
+from tenants.models import Tenant
+from workloads import specs
+
+_STATE_LABELS = {
+    specs.State.QUEUED: _("Queued"),
+    specs.State.STARTING: _("Starting"),
+    specs.State.RUNNING: _("Running"),
+    specs.State.STOPPING: _("Stopping"),
+    specs.State.SUSPENDED: _("Suspended"),
+    specs.State.SUCCEEDED: _("Succeeded"),
+    specs.State.FAILED: _("Failed"),
+    specs.State.CANCELLED: _("Cancelled"),
+}
+STATE_CHOICES = [(state.value, label) for state, label in _STATE_LABELS.items()]
+_TERMINAL = [state.value for state in sorted(specs.TERMINAL)]
+
+
+class TemplateQuerySet(models.QuerySet["Template"]):
+    def visible_to(self, user: User | AnonymousUser) -> "TemplateQuerySet":
+        """Return public templates and those of the user's tenants."""
+        if not isinstance(user, User) or not user.is_active:
+            return self.none()
+        return self.filter(models.Q(tenant__isnull=True) | models.Q(tenant__in=Tenant.objects.visible_to(user)))
+
+
+class Template(UUIDModel):
+    """A starting point for a submission, versioned; tenant null = public."""
+
+    slug = models.SlugField(max_length=60)
+    version = models.PositiveIntegerField(default=1)
+    tenant = models.ForeignKey(Tenant, null=True, blank=True, on_delete=models.CASCADE, related_name="templates")
+    title = models.CharField(max_length=80)
+    summary = models.CharField(max_length=200)
+    icon = models.CharField(max_length=40, default="terminal-2")
+    position = models.PositiveSmallIntegerField(default=100)
+    current = models.BooleanField(default=True)
+    spec = models.JSONField()
+    digest = models.CharField(max_length=64)
+    created = models.DateTimeField(auto_now_add=True)
+
+    objects = TemplateQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "slug", "version"], nulls_distinct=False, name="template_version"
+            ),
+        ]
+
+
+class WorkloadQuerySet(models.QuerySet["Workload"]):
+    def visible_to(self, user: User | AnonymousUser) -> "WorkloadQuerySet":
+        """Return the workloads of the tenants that somebody may see."""
+        if not isinstance(user, User) or not user.is_active:
+            return self.none()
+        shown = self.filter(hidden=False)
+        if user.is_platform_admin or user.is_auditor:
+            return shown
+        return shown.filter(tenant__memberships__user=user)
+
+
+class Workload(UUIDModel):
+    """What somebody wants run: a frozen spec, what is desired of it, and the state that was last observed."""
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="workloads")
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="workloads")
+    name = models.CharField(max_length=specs.MAX_NAME)
+    kind = models.CharField(max_length=20)
+    spec = models.JSONField()
+    spec_digest = models.CharField(max_length=64)
+    kube_name = models.CharField(max_length=20)
+    parent = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="clones")
+    created = models.DateTimeField(auto_now_add=True)
+    updated = models.DateTimeField(auto_now=True)
+    hidden = models.BooleanField(default=False)
+
+    desired = models.CharField(max_length=8, default=specs.Desired.RUN)
+    generation = models.PositiveIntegerField(default=1)
+    state = models.CharField(max_length=12, choices=STATE_CHOICES, default=specs.State.QUEUED)
+    reason_code = models.CharField(max_length=40, blank=True, default="")
+    reason_params = models.JSONField(default=dict)
+    version = models.PositiveBigIntegerField(default=1)
+    started_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    exit_code = models.IntegerField(null=True)
+    attempts_made = models.PositiveSmallIntegerField(default=0)
+
+    # asked per pod, copied from the spec so that sums need no JSON
+    cpu_millicores = models.PositiveBigIntegerField()
+    memory_mib = models.PositiveBigIntegerField()
+    gpus = models.PositiveIntegerField(default=0)
+
+    # row claim of a worker, by the database's clock
+    claimed_by = models.CharField(max_length=200, blank=True, default="")
+    claimed_until = models.DateTimeField(null=True)
+    claim_epoch = models.PositiveBigIntegerField(default=0)
+    hinted_at = models.DateTimeField(null=True)
+
+    # log ownership (see workloads.logs)
+    log_collector = models.CharField(max_length=120, blank=True, default="")
+    log_epoch = models.PositiveBigIntegerField(default=0)
+    log_last_seq = models.PositiveBigIntegerField(default=0)
+    log_bytes = models.PositiveBigIntegerField(default=0)
+    log_sealed = models.BooleanField(default=False)
+
+    objects = WorkloadQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "kube_name"], name="workload_kube_name"),
+            models.CheckConstraint(
+                condition=models.Q(ended_at__isnull=False) | ~models.Q(state__in=_TERMINAL),
+                name="workload_end_has_a_time",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["tenant", "-created", "-id"], name="workload_by_tenant"),
+            models.Index(fields=["-created", "-id"], name="workload_by_time"),
+            models.Index(fields=["owner", "-created", "-id"], name="workload_by_owner"),
+            models.Index(
+                fields=["state", "created", "id"], condition=~models.Q(state__in=_TERMINAL), name="workload_active"
+            ),
+        ]
+
+
+class Attempt(UUIDModel):
+    """One run of a workload: one root object in the cluster, named `<kube_name>-<n>`."""
+
+    workload = models.ForeignKey(Workload, on_delete=models.CASCADE, related_name="attempts")
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="attempts")
+    n = models.PositiveSmallIntegerField()
+    object_name = models.CharField(max_length=40)
+    object_uid = models.CharField(max_length=64, blank=True, default="")
+    created = models.DateTimeField(auto_now_add=True)
+    object_created_at = models.DateTimeField(null=True)
+    scheduled_at = models.DateTimeField(null=True)
+    pulled_at = models.DateTimeField(null=True)
+    started_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    end_state = models.CharField(max_length=12, blank=True, default="")
+    reason_code = models.CharField(max_length=40, blank=True, default="")
+    reason_params = models.JSONField(default=dict)
+    exit_code = models.IntegerField(null=True)
+    node_name = models.CharField(max_length=253, blank=True, default="")
+    image_digest = models.CharField(max_length=300, blank=True, default="")
+    released_at = models.DateTimeField(null=True)
+    cleaned_at = models.DateTimeField(null=True)
+
+    # what it holds until it is released: pods × the spec's requests
+    pods = models.PositiveIntegerField(default=1)
+    cpu_millicores = models.PositiveBigIntegerField()
+    memory_mib = models.PositiveBigIntegerField()
+    gpus = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["workload", "n"], name="attempt_number"),
+            models.UniqueConstraint(
+                fields=["workload"], condition=models.Q(released_at__isnull=True), name="attempt_one_unreleased"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["tenant"], condition=models.Q(released_at__isnull=True), name="attempt_held"),
+            models.Index(fields=["ended_at"], condition=models.Q(cleaned_at__isnull=True), name="attempt_to_clean"),
+        ]
+
+
+class Pod(models.Model):
+    """A pod of an attempt as last observed; kept after the pod is gone."""
+
+    uid = models.UUIDField(primary_key=True)
+    attempt = models.ForeignKey(Attempt, on_delete=models.CASCADE, related_name="pod_rows")
+    name = models.CharField(max_length=253)
+    index = models.PositiveIntegerField(default=0)
+    phase = models.CharField(max_length=12)
+    reason_code = models.CharField(max_length=40, blank=True, default="")
+    reason_params = models.JSONField(default=dict)
+    node_name = models.CharField(max_length=253, blank=True, default="")
+    containers = models.JSONField(default=list)
+    resource_version = models.CharField(max_length=64, blank=True, default="")
+    created_at = models.DateTimeField(null=True)
+    started_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    gone = models.BooleanField(default=False)
+
+    class Meta:
+        indexes = [models.Index(fields=["attempt", "index"], name="pod_by_attempt")]
+
+
+class WorkloadEvent(models.Model):
+    """One change of state or reason, or something a person should know; never changed."""
+
+    id = models.BigAutoField(primary_key=True)
+    workload = models.ForeignKey(Workload, on_delete=models.CASCADE, related_name="events")
+    time = models.DateTimeField(auto_now_add=True)
+    attempt_n = models.PositiveSmallIntegerField(null=True)
+    state = models.CharField(max_length=12, choices=STATE_CHOICES)
+    reason_code = models.CharField(max_length=40, blank=True, default="")
+    reason_params = models.JSONField(default=dict)
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+
+    class Meta:
+        indexes = [models.Index(fields=["workload", "id"], name="event_by_workload")]
+
+
+class LogTail(models.Model):
+    """A batch of log lines that is not in a chunk yet: what every process can read and a new owner resumes from."""
+
+    id = models.BigAutoField(primary_key=True)
+    workload = models.ForeignKey(Workload, on_delete=models.CASCADE, related_name="log_tail")
+    first_seq = models.PositiveBigIntegerField()
+    last_seq = models.PositiveBigIntegerField()
+    payload = models.BinaryField()
+    created = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["workload", "first_seq"], name="logtail_first_seq")]
+
+
+class LogChunk(models.Model):
+    """A compressed stretch of the log in the chunk store (at most 1 MiB of text or 60 s)."""
+
+    id = models.BigAutoField(primary_key=True)
+    workload = models.ForeignKey(Workload, on_delete=models.CASCADE, related_name="log_chunks")
+    first_seq = models.PositiveBigIntegerField()
+    last_seq = models.PositiveBigIntegerField()
+    first_time_ns = models.BigIntegerField()
+    last_time_ns = models.BigIntegerField()
+    attempts = ArrayField(models.PositiveSmallIntegerField(), default=list)
+    pods = ArrayField(models.CharField(max_length=36), default=list)
+    lines = models.PositiveIntegerField()
+    text_bytes = models.PositiveBigIntegerField()
+    path = models.CharField(max_length=300)
+    created = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["workload", "first_seq"], name="logchunk_first_seq")]
+
+
+class LogSource(models.Model):
+    """How far a container's log has been read: the identity of the last stored line, so that none is stored twice."""
+
+    id = models.BigAutoField(primary_key=True)
+    attempt = models.ForeignKey(Attempt, on_delete=models.CASCADE, related_name="log_sources")
+    pod_uid = models.UUIDField()
+    container = models.CharField(max_length=63)
+    restart = models.PositiveIntegerField(default=0)
+    last_time_ns = models.BigIntegerField(default=0)
+    last_ordinal = models.PositiveIntegerField(default=0)
+    done = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["pod_uid", "container", "restart"], name="logsource_once")]

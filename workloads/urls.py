@@ -1,0 +1,6 @@
+"""Routes of workloads."""
+
+from django.urls import URLPattern
+
+app_name = "workloads"
+urlpatterns: list[URLPattern] = []
