@@ -4,23 +4,23 @@ import os
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
-from channels.auth import AuthMiddlewareStack
-from channels.routing import ProtocolTypeRouter, URLRouter
-from channels.security.websocket import AllowedHostsOriginValidator
 from django.core.asgi import get_asgi_application
 
 pages = get_asgi_application()
 
-from workloads.routing import websocket_urlpatterns
+from channels.auth import AuthMiddlewareStack
+from channels.routing import ProtocolTypeRouter, URLRouter
+from channels.security.websocket import AllowedHostsOriginValidator
 
 import portal.celery  # noqa: F401
-from portal.live.routing import UnknownRoute
+from portal.live.routing import everything_else
+from workloads.routing import websocket_urlpatterns
 
 application = ProtocolTypeRouter(
     {
         "http": pages,
         "websocket": AllowedHostsOriginValidator(
-            AuthMiddlewareStack(URLRouter([*websocket_urlpatterns, UnknownRoute.everything_else()]))
+            AuthMiddlewareStack(URLRouter([*websocket_urlpatterns, everything_else]))
         ),
     }
 )

@@ -26,8 +26,8 @@ class NotVisible(PortalError):
 class Denied(PortalError):
     """The actor may see the object but not do this: shown as 403."""
 
-    def __init__(self, message: Text = _("Your role does not allow this.")) -> None:
-        super().__init__(message)
+    def __init__(self, message: Text = "") -> None:
+        super().__init__(message or _("Your role does not allow this."))
 
 
 class Conflict(PortalError):

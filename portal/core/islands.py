@@ -1,4 +1,4 @@
-"""Texts that the TypeScript islands show: translated here, handed over in the page. Islands hold no words themselves."""
+"""Texts that the TypeScript islands show: translated here, handed over in the page. Islands hold no words of theirs."""
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
