@@ -1,0 +1,48 @@
+"""Every way in declares what it needs."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from portal.core.policy import Action
+from workloads.routing import websocket_urlpatterns
+
+
+def patterns(resolver: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for entry in resolver.url_patterns:
+        if isinstance(entry, URLResolver):
+            yield from patterns(entry, prefix + str(entry.pattern))
+        elif isinstance(entry, URLPattern):
+            yield prefix + str(entry.pattern), entry.callback
+
+
+def test_every_page_declares_an_action() -> None:
+    silent = [
+        route
+        for route, view in patterns(get_resolver())
+        if not isinstance(getattr(view, "berth_action", None), Action)
+    ]
+    assert silent == []
+
+
+def test_every_websocket_declares_an_action() -> None:
+    silent = [
+        str(entry.pattern)
+        for entry in websocket_urlpatterns
+        if not isinstance(getattr(entry.callback.consumer_class, "berth_action", None), Action)
+    ]
+    assert silent == []
+
+
+def test_only_few_pages_are_public() -> None:
+    public = {route for route, view in patterns(get_resolver()) if view.berth_action is Action.PUBLIC}
+    assert public == {
+        "healthz",
+        "readyz",
+        "preferences/theme/",
+        "preferences/language/",
+        "accounts/login/",
+        "accounts/logout/",
+        "accounts/inactive/",
+    }

@@ -1,0 +1,134 @@
+"""People, tenants and workloads that tests of many places need: an owner, a colleague in the same tenant, an outsider."""
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.auth.hashers import make_password
+from django.test import Client
+
+import portal.celery  # noqa: F401 (tasks go to our broker)
+from portal.core.models import PlatformRole, User
+from portal.kube.fake import FakeKube
+from tenants.models import Membership, Tenant
+from workloads import specs
+from workloads.models import Workload
+
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture
+def make_user(db: None) -> Callable[..., User]:
+    """Make a person; `role` and `tenant` add a membership."""
+
+    def make(username: str, *, tenant: Tenant | None = None, role: str = "developer", **fields: Any) -> User:
+        user = User.objects.create(username=username, password=make_password(PASSWORD, hasher="md5"), **fields)
+        if tenant is not None:
+            Membership.objects.create(user=user, tenant=tenant, role=role)
+        return user
+
+    return make
+
+
+@pytest.fixture
+def make_tenant(db: None) -> Callable[..., Tenant]:
+    """Make a tenant whose namespace counts as complete."""
+
+    def make(slug: str, **fields: Any) -> Tenant:
+        defaults = {"name": slug.title(), "status": Tenant.Status.READY, "applied_generation": 1, "gpu_limit": 4}
+        return Tenant.objects.create(slug=slug, **{**defaults, **fields})
+
+    return make
+
+
+@pytest.fixture
+def tenant(make_tenant: Callable[..., Tenant]) -> Tenant:
+    return make_tenant("vision")
+
+
+@pytest.fixture
+def other_tenant(make_tenant: Callable[..., Tenant]) -> Tenant:
+    return make_tenant("speech")
+
+
+@pytest.fixture
+def owner(make_user: Callable[..., User], tenant: Tenant) -> User:
+    """A developer of `tenant`."""
+    return make_user("owner", tenant=tenant)
+
+
+@pytest.fixture
+def colleague(make_user: Callable[..., User], tenant: Tenant) -> User:
+    """Another developer of `tenant`."""
+    return make_user("colleague", tenant=tenant)
+
+
+@pytest.fixture
+def viewer(make_user: Callable[..., User], tenant: Tenant) -> User:
+    return make_user("viewer", tenant=tenant, role="viewer")
+
+
+@pytest.fixture
+def tenant_admin(make_user: Callable[..., User], tenant: Tenant) -> User:
+    return make_user("lead", tenant=tenant, role="admin")
+
+
+@pytest.fixture
+def outsider(make_user: Callable[..., User], other_tenant: Tenant) -> User:
+    """A developer of another tenant."""
+    return make_user("outsider", tenant=other_tenant)
+
+
+@pytest.fixture
+def platform_admin(make_user: Callable[..., User]) -> User:
+    return make_user("root-admin", platform_role=PlatformRole.ADMIN)
+
+
+@pytest.fixture
+def auditor(make_user: Callable[..., User]) -> User:
+    return make_user("auditor", platform_role=PlatformRole.AUDITOR)
+
+
+@pytest.fixture
+def client_of() -> Callable[[User], Client]:
+    """Return a browser-like client that is signed in as somebody."""
+
+    def signed_in(user: User) -> Client:
+        client = Client()
+        client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+        return client
+
+    return signed_in
+
+
+@pytest.fixture
+def make_workload(db: None) -> Callable[..., Workload]:
+    """Make a workload row as a submission leaves it; keyword arguments override columns, `spec` the spec's fields."""
+
+    def make(tenant: Tenant, owner: User, *, spec: dict[str, Any] | None = None, **fields: Any) -> Workload:
+        body = {
+            "name": "hello",
+            "kind": "job",
+            "image": "registry.berth.internal/busybox:1",
+            "command": ["sh", "-c", "echo hello"],
+            "resources": {"cpu_millicores": 100, "memory_mib": 64, "gpus": 0},
+            **(spec or {}),
+        }
+        columns = {
+            "name": body["name"],
+            "kind": "job",
+            "spec": body,
+            "spec_digest": uuid.uuid4().hex,
+            "kube_name": f"w-{uuid.uuid4().hex[:10]}",
+            "state": specs.State.QUEUED,
+            **{key: body["resources"][key] for key in ("cpu_millicores", "memory_mib", "gpus")},
+        }
+        return Workload.objects.create(tenant=tenant, owner=owner, **{**columns, **fields})
+
+    return make
+
+
+@pytest.fixture
+def fake_kube() -> FakeKube:
+    return FakeKube()
