@@ -1,4 +1,4 @@
-"""Becomes the program of a supervised child, after tying its life to its parent's. Runs as a file, standard library only.
+"""Becomes the program of a supervised child, after tying its life to its parent's. Runs as a file, stdlib only.
 
 Use: childexec.py PARENT_PID DEATH_SIGNAL NICE PLAIN|UNPRIVILEGED PROGRAM [ARGUMENT...]
 """

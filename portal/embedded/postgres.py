@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL: the wheel's own programs on a unix socket, without TCP and without the wheel's Python code."""
+"""The embedded PostgreSQL: the wheel's own programs on a unix socket, without TCP and without its Python code."""
 
 import importlib.util
 import os
@@ -41,6 +41,7 @@ class Postgres:
         programs = program_dir()
         if (self.state_dir / "PG_VERSION").exists():
             self._require_same_version(programs)
+            self._forget_dead_server()
             return False
         unfinished = self.state_dir.with_name(f"{self.state_dir.name}.new")
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -75,7 +76,13 @@ class Postgres:
             lines = (self.state_dir / "postmaster.pid").read_text().splitlines()
         except OSError:
             return False
-        return len(lines) > _READY_LINE and lines[_READY_LINE].strip() == "ready" and _is_alive(int(lines[0]))
+        return len(lines) > _READY_LINE and lines[_READY_LINE].strip() == "ready" and _is_postgres(lines[0])
+
+    def _forget_dead_server(self) -> None:
+        # After a reboot the number in the file may be another program's, which PostgreSQL would take for itself.
+        pid_file = self.state_dir / "postmaster.pid"
+        if pid_file.exists() and not _is_postgres(pid_file.read_text().split("\n", 1)[0]):
+            pid_file.unlink()
 
     def _require_same_version(self, programs: Path) -> None:
         found = (self.state_dir / "PG_VERSION").read_text().strip()
@@ -129,5 +136,8 @@ def _run(argv: list[str], *, stdin: str = "") -> str:
     return done.stdout
 
 
-def _is_alive(pid: int) -> bool:
-    return Path(f"/proc/{pid}").exists()
+def _is_postgres(pid: str) -> bool:
+    try:
+        return Path(f"/proc/{int(pid)}/comm").read_text().strip() == "postgres"
+    except (OSError, ValueError):
+        return False
