@@ -1,0 +1,44 @@
+# The verbs of the house; CI calls the same ones. `just` alone lists them.
+default:
+    @just --list
+
+# Install what is missing and start everything on this machine.
+up *ARGS:
+    bin/up {{ARGS}}
+
+# Run every test, as CI does.
+test *ARGS:
+    bin/test {{ARGS}}
+
+# Lint and format check.
+lint:
+    .venv/bin/ruff check . && .venv/bin/ruff format --check .
+
+# Format in place.
+fmt:
+    .venv/bin/ruff format . && .venv/bin/ruff check --fix .
+
+# Strict types.
+types:
+    .venv/bin/mypy portal tenants gpu workloads tests manage.py
+
+# Import contracts, sizes, routes, migrations.
+contracts:
+    bin/test tests/architecture
+
+# Rebuild static/dist from frontend/.
+frontend:
+    npm ci && npm run build
+
+# Build the embedded Kubernetes into the cache and print its path.
+devcluster:
+    .venv/bin/python -m portal.embedded.cluster.build
+
+# Lock the requirements again, with hashes and without addresses.
+lock:
+    uv pip compile -q --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header requirements.in -o requirements.lock
+    uv pip compile -q --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header requirements-dev.in -o requirements-dev.lock
+
+# Put the fragments of changes/ into CHANGELOG.md.
+changelog VERSION:
+    .venv/bin/towncrier build --version {{VERSION}}
