@@ -99,6 +99,7 @@ DATABASES = {
         **env.database(env.text("DATABASE_URL", "postgresql://berth@/berth?host=/run/berth")),
         # Each request of the ASGI server has a thread of its own: connections live in a pool, not in threads.
         "CONN_MAX_AGE": 0,
+        "CONN_HEALTH_CHECKS": True,
         "DISABLE_SERVER_SIDE_CURSORS": False,
     }
 }
