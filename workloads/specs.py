@@ -1,7 +1,7 @@
 """The vocabulary of workloads: states, reasons, the frozen spec and its validation. No database, no framework."""
 
+import dataclasses
 import enum
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -115,10 +115,10 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     template: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Problem:
     """One field's complaint: a stable code and the numbers of its sentence."""
 
     field: str
     code: str
-    params: dict[str, Any] = field(default_factory=dict)
+    params: dict[str, Any] = dataclasses.field(default_factory=dict)
