@@ -14,13 +14,18 @@ _ADMIN = _DEVELOPER | {Action.WORKLOAD_CANCEL_ANY, Action.TENANT_MEMBERS}
 GRANTS: dict[str, frozenset[Action]] = {Role.VIEWER: _VIEWER, Role.DEVELOPER: _DEVELOPER, Role.ADMIN: _ADMIN}
 
 
+def memberships_of(user: User) -> list[Membership]:
+    """Return the user's memberships with their tenants, by slug. One query, remembered on the user for its request."""
+    seen: list[Membership] | None = getattr(user, "roles_seen", None)
+    if seen is None:
+        seen = list(Membership.objects.filter(user=user).select_related("tenant").order_by("tenant__slug"))
+        user.roles_seen = seen  # type: ignore[attr-defined]
+    return seen
+
+
 def role_in(user: User, tenant: Tenant) -> str | None:
-    """Return the user's role in a tenant, or None. One query, remembered on the user object for its request."""
-    cache: dict[object, str] | None = getattr(user, "roles_seen", None)
-    if cache is None:
-        cache = dict(Membership.objects.filter(user=user).values_list("tenant_id", "role"))
-        user.roles_seen = cache  # type: ignore[attr-defined]
-    return cache.get(tenant.pk)
+    """Return the user's role in a tenant, or None."""
+    return next((found.role for found in memberships_of(user) if found.tenant_id == tenant.pk), None)
 
 
 def grants_in(user: User, tenant: Tenant) -> frozenset[Action]:

@@ -8,7 +8,8 @@ class WorkloadsConfig(AppConfig):
 
     def ready(self) -> None:
         from portal.core import policy
-        from tenants import roles
-        from workloads import models
+        from tenants import roles, usage
+        from workloads import models, selectors
 
         policy.register([models.Workload, models.Attempt], roles.grants_on_tenant_object)
+        usage.register(selectors.held_by_tenants)

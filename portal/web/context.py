@@ -1,4 +1,5 @@
-"""What the shell of every page shows: the reader's tenants and the health of the cluster. Two statements."""
+"""What the shell of every page shows: the reader's tenants and the health of the cluster. Two statements, or one where
+the reader's roles were asked before."""
 
 from typing import Any
 
@@ -7,8 +8,10 @@ from django.http import HttpRequest
 from portal.core.models import User
 from portal.web.cluster_health import cluster_health
 from tenants.models import Tenant
+from tenants.roles import memberships_of
 
 TENANT_SESSION_KEY = "tenant"
+MOST_TENANTS = 50
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
@@ -16,7 +19,13 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     user = getattr(request, "user", None)
     if not isinstance(user, User):
         return {}
-    tenants = list(Tenant.objects.visible_to(user).order_by("slug")[:50])
+    tenants = _tenants_of(user)
     chosen = request.GET.get("tenant") or request.session.get(TENANT_SESSION_KEY)
     current = next((tenant for tenant in tenants if tenant.slug == chosen), tenants[0] if tenants else None)
     return {"nav_tenants": tenants, "current_tenant": current, "cluster_status": cluster_health()}
+
+
+def _tenants_of(user: User) -> list[Tenant]:
+    if user.is_platform_admin or user.is_auditor:
+        return list(Tenant.objects.visible_to(user).order_by("slug")[:MOST_TENANTS])
+    return [found.tenant for found in memberships_of(user)][:MOST_TENANTS]

@@ -1,0 +1,187 @@
+"""The submit form: from what a person types to a JobSpec. It parses; what a spec may hold is for `specs` to say."""
+
+import shlex
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from portal.core.errors import Rejected
+from portal.core.fields import CpuField, DurationField, MemoryField
+from workloads import specs
+from workloads.models import Template
+from workloads.specs import JobSpec, Resources
+
+DEFAULT_CPU_MILLICORES = 1000
+DEFAULT_MEMORY_MIB = 512
+DEFAULT_RUNTIME_S = 3600
+_AREA = {"spellcheck": "false", "autocapitalize": "off", "autocomplete": "off"}
+
+
+def _area(rows: int, **attrs: str) -> forms.Textarea:
+    return forms.Textarea({"rows": rows, **_AREA, **attrs})
+
+
+class SubmitForm(forms.Form):
+    """One job. Field names are those of the spec, so that a service's complaint finds its field."""
+
+    template = forms.CharField(required=False, widget=forms.HiddenInput)
+    idempotency_key = forms.UUIDField(required=False, widget=forms.HiddenInput)
+    name = forms.CharField(
+        label=_("Name"),
+        max_length=specs.MAX_NAME,
+        help_text=_("Small letters, digits and hyphens; need not be unique."),
+        widget=forms.TextInput(_AREA),
+    )
+    image = forms.CharField(label=_("Image"), max_length=specs.MAX_IMAGE, widget=forms.TextInput(_AREA))
+    script = forms.CharField(
+        label=_("Script"),
+        required=False,
+        strip=False,
+        widget=_area(10),
+        help_text=_("Written to a file and run by the command, or by python3 where no command is given."),
+    )
+    command = forms.CharField(
+        label=_("Command"),
+        required=False,
+        widget=_area(2),
+        help_text=_("As in a shell: quotes keep words together. Empty runs what the image says."),
+    )
+    args = forms.CharField(
+        label=_("Arguments"),
+        required=False,
+        widget=_area(1),
+        help_text=_("Follow the command and the script's path."),
+    )
+    env = forms.CharField(
+        label=_("Environment"),
+        required=False,
+        strip=False,
+        widget=_area(4, placeholder="LEARNING_RATE=0.1"),
+        help_text=_("One NAME=value a line; lines that begin with # are left out."),
+    )
+    cpu_millicores = CpuField(label=_("CPU cores"))
+    memory_mib = MemoryField(label=_("Memory"))
+    gpus = forms.IntegerField(label=_("GPUs"), min_value=0, required=False)
+    max_runtime_s = DurationField(label=_("Time limit"), required=False, help_text=_("Empty: no limit"))
+    retries = forms.IntegerField(
+        label=_("Retries"),
+        min_value=0,
+        max_value=specs.MAX_RETRIES,
+        required=False,
+        help_text=_("How often a failed run is tried again"),
+    )
+
+    def clean_command(self) -> tuple[str, ...]:
+        return _words(self.cleaned_data["command"])
+
+    def clean_args(self) -> tuple[str, ...]:
+        return _words(self.cleaned_data["args"])
+
+    def clean_script(self) -> str | None:
+        script: str = self.cleaned_data["script"].replace("\r\n", "\n")
+        return script if script.strip() else None
+
+    def clean_env(self) -> dict[str, str]:
+        return _environment(self.cleaned_data["env"])
+
+    def spec(self) -> JobSpec:
+        """Return the spec of a form that is valid."""
+        values = self.cleaned_data
+        return JobSpec(
+            name=values["name"],
+            image=values["image"],
+            resources=Resources(
+                cpu_millicores=values["cpu_millicores"], memory_mib=values["memory_mib"], gpus=values["gpus"] or 0
+            ),
+            command=values["command"],
+            args=values["args"],
+            script=values["script"],
+            env=values["env"],
+            max_runtime_s=values["max_runtime_s"],
+            retries=values["retries"] or 0,
+            template=values["template"],
+        )
+
+    def reject(self, rejected: Rejected) -> None:
+        """Show a service's complaints at their fields; what has no field here stands on top."""
+        for name, messages in rejected.fields.items():
+            for message in messages:
+                self.add_error(name if name in self.fields else None, str(message))
+
+    @property
+    def more_open(self) -> bool:
+        """Whether the folded section must be open: something in it is set or wrong."""
+        folded = ("args", "env", "retries")
+        return any(self[name].errors or self[name].value() not in (None, "", 0, "0") for name in folded)
+
+
+class AskForm(forms.Form):
+    """The sizes of a request, for the verdict beside the form."""
+
+    cpu_millicores = CpuField()
+    memory_mib = MemoryField()
+    gpus = forms.IntegerField(min_value=0, required=False)
+
+    def resources(self) -> Resources:
+        """Return the sizes of a form that is valid."""
+        values = self.cleaned_data
+        return Resources(
+            cpu_millicores=values["cpu_millicores"], memory_mib=values["memory_mib"], gpus=values["gpus"] or 0
+        )
+
+
+def initial_of(template: Template | None) -> dict[str, Any]:
+    """Return the form's first values: the template's spec, with defaults for what it leaves out, and a fresh key."""
+    spec: Mapping[str, Any] = template.spec if template else {}
+    resources = spec.get("resources") or {}
+    return {
+        "template": template.slug if template else "",
+        "idempotency_key": uuid.uuid4(),
+        "name": spec.get("name", ""),
+        "image": spec.get("image", ""),
+        "script": spec.get("script") or "",
+        "command": shlex.join(spec.get("command") or []),
+        "args": shlex.join(spec.get("args") or []),
+        "env": "\n".join(f"{name}={value}" for name, value in (spec.get("env") or {}).items()),
+        "cpu_millicores": resources.get("cpu_millicores", DEFAULT_CPU_MILLICORES),
+        "memory_mib": resources.get("memory_mib", DEFAULT_MEMORY_MIB),
+        "gpus": resources.get("gpus", 0),
+        "max_runtime_s": spec.get("max_runtime_s", DEFAULT_RUNTIME_S),
+        "retries": spec.get("retries", 0),
+    }
+
+
+def _words(text: str) -> tuple[str, ...]:
+    try:
+        return tuple(shlex.split(text))
+    except ValueError as error:
+        raise ValidationError(_unreadable(text), code="quotes") from error
+
+
+def _unreadable(text: str) -> str:
+    if text.rstrip().endswith("\\"):
+        return gettext("It ends in a backslash with nothing after it.")
+    return gettext("A quote is opened but not closed.")
+
+
+def _environment(text: str) -> dict[str, str]:
+    env: dict[str, str] = {}
+    errors = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        name, equals, value = line.partition("=")
+        if not equals:
+            errors.append(gettext("Line %(line)d has no “=”.") % {"line": number})
+        elif name.strip() in env:
+            errors.append(gettext("Line %(line)d sets a name that an earlier line sets.") % {"line": number})
+        else:
+            env[name.strip()] = value
+    if errors:
+        raise ValidationError(errors)
+    return env
