@@ -105,6 +105,12 @@ class FakeStream(Generic[T]):
         self.silent = False
         self.injected: deque[Object | KubeError] = deque()
 
+    def __enter__(self) -> "FakeStream[T]":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.cancel()
+
     def __iter__(self) -> Iterator[WatchEvent[T]]:
         return self
 

@@ -242,6 +242,12 @@ class RestStream(Generic[T]):
         if sock is not None:
             sock.settimeout(SILENCE_TIMEOUT_S)
 
+    def __enter__(self) -> "RestStream[T]":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._response.close()
+
     def __iter__(self) -> Iterator[WatchEvent[T]]:
         return self
 
