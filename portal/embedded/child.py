@@ -53,6 +53,7 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 stdout=descriptor,
                 stderr=descriptor,
+                cwd="/",
                 env={**base_env, **spec.env},
                 pass_fds=spec.pass_fds,
                 start_new_session=True,

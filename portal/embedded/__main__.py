@@ -1,0 +1,213 @@
+"""`manage.py up` itself, without Django: it runs before there is a database, and stays small while it supervises."""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from portal import env
+from portal.embedded import listening, plan
+from portal.embedded.child import Child
+from portal.embedded.children import State
+from portal.embedded.console import Console
+from portal.embedded.errors import StartError
+from portal.embedded.layout import ROOT, Layout, layout_of
+from portal.embedded.plan import Cluster, Options
+from portal.embedded.preflight import node_obstacles
+from portal.embedded.progress import ClusterProgress
+from portal.embedded.statefile import StateFile
+from portal.embedded.supervisor import Supervisor
+
+DEFAULT_PORT = 8080
+DEMO_GPUS = 4
+_UNREACHABLE = 2
+_CHECK_TIMEOUT_S = 20
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the options of `up`."""
+    options = argparse.ArgumentParser(prog="bin/up", description="Start Berth on this machine.")
+    options.add_argument("--data-dir", type=Path, default=None, help="where its state is kept (~/.local/share/berth)")
+    options.add_argument("--port", type=int, default=DEFAULT_PORT, help=f"where the portal listens ({DEFAULT_PORT})")
+    options.add_argument("--kubeconfig", type=Path, help="use this cluster, with rights to administer it")
+    options.add_argument("--no-cluster", action="store_true", help="start without any Kubernetes")
+    options.add_argument("--demo", action="store_true", help="make two tenants and a few accounts to try it with")
+    options.add_argument("--gpus", type=int, help=f"pretended GPUs on the embedded node ({DEMO_GPUS} with --demo)")
+    return options
+
+
+def chosen(arguments: argparse.Namespace, *, obstacles: Sequence[str]) -> Options:
+    """Turn arguments and environment into options; an obstacle to the container node means no cluster."""
+    given = arguments.kubeconfig or _path_or_none(env.text("BERTH_KUBECONFIG"))
+    gpus = arguments.gpus if arguments.gpus is not None else DEMO_GPUS * arguments.demo
+    return Options(
+        layout=layout_of(arguments.data_dir or env.data_dir()),
+        port=arguments.port,
+        public_url=env.text("BERTH_PUBLIC_URL", f"http://{listening.HOST}:{arguments.port}"),
+        cluster=_cluster(arguments, given=given, obstacles=obstacles),
+        kubeconfig=given.expanduser().absolute() if given else None,
+        gpus=gpus,
+        demo=arguments.demo,
+        database_url=env.text("DATABASE_URL"),
+        redis_url=env.text("REDIS_URL"),
+    )
+
+
+def child_environment(options: Options, *, outer: Mapping[str, str], marks: Mapping[str, str]) -> dict[str, str]:
+    """Return the whole environment of the children; a KUBECONFIG that lies around is kept from them."""
+    kept = {name: value for name, value in outer.items() if name != "KUBECONFIG"}
+    return {**kept, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **plan.environment(options), **marks}
+
+
+def main(argv: Sequence[str]) -> int:
+    """Start everything and supervise it; return the exit code."""
+    console = Console()
+    try:
+        return _up(parser().parse_args(argv), console)
+    except StartError as exc:
+        console.plain(f"\nBerth cannot start: {exc}")
+        return exc.exit_code
+    except env.EnvError as exc:
+        console.plain(f"\nBerth cannot start: {exc}")
+        return 1
+    except KeyboardInterrupt:
+        console.plain("\nStopped before everything was started.")
+        return 128 + signal.SIGINT
+
+
+def _up(arguments: argparse.Namespace, console: Console) -> int:
+    obstacles = node_obstacles()
+    options = chosen(arguments, obstacles=obstacles)
+    layout = options.layout
+    layout.make_directories()
+    state = StateFile(layout.data_dir)
+    state.take()
+    console.say(f"Berth starts; its data is in {layout.data_dir}")
+    if left_over := state.end_left_overs():
+        console.say(f"Ended {left_over} processes that an earlier start had left")
+    with listening.bind(options.port) as listener:
+        _prepare(options, console)
+        if options.kubeconfig:
+            _require_reachable(options.kubeconfig)
+        _tell_about_cluster(arguments, options, console, obstacles)
+        try:
+            return _supervise(options, listener.fileno(), console, state)
+        finally:
+            layout.remove_socket_dir()
+            state.release()
+
+
+def _prepare(options: Options, console: Console) -> None:
+    layout = options.layout
+    layout.make_socket_dir()
+    layout.make_secret_key()
+    layout.seed_static_manifest()
+    postgres = plan.postgres_of(options)
+    if postgres and postgres.prepare():
+        console.say("PostgreSQL: made a new database")
+    layout.write_env_file({**plan.environment(options), "BERTH_PYTHON": sys.executable})
+
+
+def _supervise(options: Options, web_fd: int, console: Console, state: StateFile) -> int:
+    port, layout = options.port, options.layout
+    specs = plan.children(options, web_fd=web_fd, is_answering=lambda: listening.answers(port))
+    environment = child_environment(options, outer=os.environ, marks=state.marks())
+    supervisor = Supervisor(specs, log_dir=layout.log_dir, env=environment, console=console, state=state)
+    supervisor.facts = {"url": options.public_url, "port": port, "data_dir": str(layout.data_dir)}
+    progress = ClusterProgress(layout.cluster_dir / "progress.json")
+    if options.cluster is Cluster.NONE:
+        progress.begin(stage="absent", detail="")
+    else:
+        progress.begin(stage="waiting", detail="")
+    welcomed = False
+
+    def on_state(child: Child) -> None:
+        nonlocal welcomed
+        progress.on_state(child)
+        if child.spec.name == "web" and child.state is State.READY and not welcomed:
+            welcomed = True
+            _welcome(options, console)
+
+    supervisor.on_line, supervisor.on_state = progress.on_line, on_state
+    return supervisor.run()
+
+
+def _welcome(options: Options, console: Console) -> None:
+    console.plain()
+    console.plain(f"  Berth is at {options.public_url}")
+    if options.demo:
+        _show_demo_accounts(options.layout, console)
+    else:
+        console.plain(f"  Make the first administrator, in another terminal: {_berth(options.layout)} createadmin")
+    console.plain(f"  Logs: {options.layout.log_dir}   Stop: Ctrl-C")
+    console.plain()
+    if options.cluster is Cluster.EMBEDDED:
+        console.say("The embedded Kubernetes comes next; the first time it is built, which takes some 10 minutes.")
+        console.say("The portal takes work meanwhile and starts it by itself.")
+
+
+def _show_demo_accounts(layout: Layout, console: Console) -> None:
+    try:
+        accounts = layout.demo_accounts_file.read_text(encoding="utf-8").splitlines()
+    except OSError as exc:
+        raise StartError(f"The demo's accounts cannot be read ({exc}).") from exc
+    console.plain("  Sign in with one of these accounts:")
+    for line in accounts:
+        console.plain(f"    {line}")
+
+
+def _berth(layout: Layout) -> str:
+    default = Path("~/.local/share/berth").expanduser().absolute()
+    program = ROOT / "bin" / "berth"
+    return str(program) if layout.data_dir == default else f"BERTH_DATA_DIR={layout.data_dir} {program}"
+
+
+def _tell_about_cluster(
+    arguments: argparse.Namespace, options: Options, console: Console, obstacles: Sequence[str]
+) -> None:
+    if options.cluster is Cluster.NONE:
+        for obstacle in () if arguments.no_cluster else obstacles:
+            console.say(obstacle)
+        console.say("No Kubernetes: the portal takes submissions, and they wait for one.")
+        console.say("Another cluster can be given with --kubeconfig.")
+    if env.text("KUBECONFIG") and options.cluster is not Cluster.GIVEN:
+        console.say("KUBECONFIG is set but not used; to use that cluster, say --kubeconfig")
+
+
+def _require_reachable(kubeconfig: Path) -> None:
+    if not kubeconfig.is_file():
+        raise StartError(f"There is no file {kubeconfig}; --kubeconfig takes one.", exit_code=_UNREACHABLE)
+    command = [sys.executable, "-P", "-m", "portal.embedded.cluster_access", "check"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    try:
+        done = subprocess.run(
+            [*command, "--admin-kubeconfig", str(kubeconfig)],
+            capture_output=True, text=True, check=False, timeout=_CHECK_TIMEOUT_S, env=environment,
+        )  # fmt: skip
+        said = done.stderr.strip()
+    except subprocess.TimeoutExpired:
+        said = f"no answer in {_CHECK_TIMEOUT_S} s"
+    else:
+        if done.returncode == 0:
+            return
+    last = said.splitlines()[-1] if said else "no reason given"
+    raise StartError(f"The cluster of {kubeconfig} cannot be reached: {last}", exit_code=_UNREACHABLE)
+
+
+def _cluster(arguments: argparse.Namespace, *, given: Path | None, obstacles: Sequence[str]) -> Cluster:
+    if arguments.no_cluster:
+        return Cluster.NONE
+    if given is not None:
+        return Cluster.GIVEN
+    return Cluster.NONE if obstacles else Cluster.EMBEDDED
+
+
+def _path_or_none(text: str) -> Path | None:
+    return Path(text) if text else None
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
