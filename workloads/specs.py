@@ -2,6 +2,9 @@
 
 import dataclasses
 import enum
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -81,6 +84,13 @@ MAX_COMMAND_ITEMS = 256
 MAX_ARG_BYTES = 32_768
 MAX_ENV = 200
 MAX_ENV_VALUE_BYTES = 32_768
+MAX_COMMAND_BYTES = (
+    131_072  # command and args together: what execve takes in one piece, and an API object with room left
+)
+MAX_ENV_BYTES = 131_072
+MAX_ENV_NAME = 253
+MAX_IMAGE = 500
+MAX_REPOSITORY = 255
 MAX_RETRIES = 10
 MAX_RUNTIME_S = 30 * 24 * 3600
 MIN_MEMORY_MIB = 16
@@ -122,3 +132,196 @@ class Problem:
     field: str
     code: str
     params: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Ceiling:
+    """Most that one pod can have of each resource: a tenant's whole limit, or a node."""
+
+    cpu_millicores: int
+    memory_mib: int
+    gpus: int
+
+
+SIZE_FIELDS = ("cpu_millicores", "memory_mib", "gpus")
+_LEAST = {"cpu_millicores": MIN_CPU_MILLICORES, "memory_mib": MIN_MEMORY_MIB, "gpus": 0}
+KINDS = frozenset({"job"})
+
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_ENV_DENIED = frozenset({"LD_PRELOAD", "NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES"})
+_ENV_DENIED_PREFIX = "KUBERNETES_"
+
+# The grammar of github.com/distribution/reference, in full but for digests: sha256 alone.
+_HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*|\[[0-9a-fA-F:]+\])"
+_PATH = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_IMAGE = re.compile(
+    rf"(?:(?P<host>{_HOST})(?::(?P<port>[0-9]{{1,5}}))?/)?(?P<path>{_PATH}(?:/{_PATH})*)"
+    r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?(?:@sha256:(?P<digest>[0-9a-f]{64}))?"
+)
+_IMAGE_ID = re.compile(r"[0-9a-f]{64}")
+_MAX_PORT = 65_535
+
+
+def spec_of(value: Any) -> JobSpec:
+    """Return the spec that JSON-like data holds; raises msgspec.ValidationError for another shape."""
+    return msgspec.convert(value, JobSpec)
+
+
+def spec_json(spec: JobSpec) -> dict[str, Any]:
+    """Return the spec as JSON-like data, as it is stored."""
+    built: dict[str, Any] = msgspec.to_builtins(spec)
+    return built
+
+
+def digest_of(value: Any) -> str:
+    """Return the SHA-256 of the canonical JSON (keys sorted, no spaces) of a spec or of JSON-like data."""
+    return hashlib.sha256(msgspec.json.encode(value, order="deterministic")).hexdigest()
+
+
+def spec_problems(spec: JobSpec) -> list[Problem]:
+    """Return what is wrong with a spec in itself; an empty list means that a manifest can be built of it."""
+    return [
+        *_name_problems(spec.name),
+        *([] if spec.kind in KINDS else [Problem("kind", "unknown_kind")]),
+        *_image_problems(spec.image),
+        *_command_problems(spec),
+        *_script_problems(spec.script),
+        *env_problems(spec.env),
+        *_least_problems(spec.resources),
+        *_range_problems("retries", spec.retries, 0, MAX_RETRIES),
+        *([] if spec.max_runtime_s is None else _range_problems("max_runtime_s", spec.max_runtime_s, 1, MAX_RUNTIME_S)),
+    ]
+
+
+def size_problems(resources: Resources, tenant: Ceiling, nodes: Sequence[Ceiling]) -> list[Problem]:
+    """Return the resources that can never be had: above the tenant's whole limit, or above every known node.
+
+    Without a known node only the tenant counts: what the cluster will offer is not known yet.
+    """
+    problems = []
+    for name in SIZE_FIELDS:
+        asked, allowed = getattr(resources, name), getattr(tenant, name)
+        largest = max((getattr(node, name) for node in nodes), default=asked)
+        if asked > allowed:
+            problems.append(Problem(name, "above_tenant", {"asked": asked, "limit": allowed}))
+        elif asked > largest:
+            problems.append(Problem(name, "above_nodes", {"asked": asked, "limit": largest}))
+    return problems
+
+
+def env_of(pairs: Iterable[tuple[str, str]]) -> tuple[dict[str, str], list[Problem]]:
+    """Return pairs as an environment, and a problem for each name that comes twice (the first one counts)."""
+    env: dict[str, str] = {}
+    problems = []
+    for name, value in pairs:
+        if name in env:
+            problems.append(Problem("env", "env_duplicate", {"name": name}))
+        else:
+            env[name] = value
+    return env, problems
+
+
+def env_problems(env: dict[str, str]) -> list[Problem]:
+    """Return what is wrong with an environment: names, values, sizes."""
+    if len(env) > MAX_ENV:
+        return [Problem("env", "too_many", {"count": len(env), "limit": MAX_ENV})]
+    problems = [problem for name, value in env.items() for problem in _variable_problems(name, value)]
+    total = sum(_size(name) + _size(value) for name, value in env.items())
+    return problems or _size_problems("env", total, MAX_ENV_BYTES)
+
+
+def _variable_problems(name: str, value: str) -> list[Problem]:
+    if not _ENV_NAME.fullmatch(name) or len(name) > MAX_ENV_NAME:
+        return [Problem("env", "env_name", {"name": name})]
+    if name in _ENV_DENIED or name.startswith(_ENV_DENIED_PREFIX):
+        return [Problem("env", "env_denied", {"name": name})]
+    return _text_problems("env", value, MAX_ENV_VALUE_BYTES, {"name": name})
+
+
+def _name_problems(name: str) -> list[Problem]:
+    if not name:
+        return [Problem("name", "required")]
+    if len(name) > MAX_NAME:
+        return [Problem("name", "name_long", {"length": len(name), "limit": MAX_NAME})]
+    return [] if _NAME.fullmatch(name) else [Problem("name", "name_form")]
+
+
+def _image_problems(image: str) -> list[Problem]:
+    if not image:
+        return [Problem("image", "required")]
+    if len(image) > MAX_IMAGE:
+        return [Problem("image", "image_long", {"length": len(image), "limit": MAX_IMAGE})]
+    if any(char.isspace() for char in image):
+        return [Problem("image", "image_space")]
+    found = _IMAGE.fullmatch(image)
+    if found is None:
+        lower = _IMAGE.fullmatch(image.lower())
+        return [Problem("image", "image_uppercase" if lower else "image_form")]
+    if found["host"] and not _names_a_registry(image.partition("/")[0]):
+        return [Problem("image", "image_uppercase")]
+    return [] if _image_fits(found) else [Problem("image", "image_form")]
+
+
+def _names_a_registry(first: str) -> bool:
+    """Tell whether the part before the first slash is a registry, as every client decides it, and not a repository."""
+    return "." in first or ":" in first or first == "localhost" or first.lower() == first
+
+
+def _image_fits(found: re.Match[str]) -> bool:
+    name = found["path"] if found["host"] is None else f"{found['host']}/{found['path']}"
+    port_valid = found["port"] is None or 0 < int(found["port"]) <= _MAX_PORT
+    # a bare 64-digit hexadecimal name reads as an image's id
+    return port_valid and len(name) <= MAX_REPOSITORY and not _IMAGE_ID.fullmatch(name)
+
+
+def _command_problems(spec: JobSpec) -> list[Problem]:
+    count = len(spec.command) + len(spec.args)
+    if count > MAX_COMMAND_ITEMS:
+        return [Problem("command", "too_many", {"count": count, "limit": MAX_COMMAND_ITEMS})]
+    if spec.command and not spec.command[0].strip():
+        return [Problem("command", "command_empty")]
+    fields = (("command", spec.command), ("args", spec.args))
+    problems = [
+        problem for name, items in fields for item in items for problem in _text_problems(name, item, MAX_ARG_BYTES)
+    ]
+    total = sum(_size(item) for _, items in fields for item in items)
+    return problems[:1] or _size_problems("command", total, MAX_COMMAND_BYTES)
+
+
+def _script_problems(script: str | None) -> list[Problem]:
+    if script is None:
+        return []
+    if not script.strip():
+        return [Problem("script", "script_empty")]
+    return _text_problems("script", script, MAX_SCRIPT_BYTES)
+
+
+def _least_problems(resources: Resources) -> list[Problem]:
+    return [
+        Problem(name, "below", {"asked": asked, "limit": least})
+        for name, least in _LEAST.items()
+        if (asked := getattr(resources, name)) < least
+    ]
+
+
+def _range_problems(name: str, value: int, least: int, most: int) -> list[Problem]:
+    return [] if least <= value <= most else [Problem(name, "range", {"least": least, "most": most})]
+
+
+def _text_problems(name: str, text: str, limit_bytes: int, params: dict[str, Any] | None = None) -> list[Problem]:
+    if "\0" in text:
+        return [Problem(name, "nul", params or {})]
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError:  # half of a surrogate pair: no UTF-8 has it
+        return [Problem(name, "not_text", params or {})]
+    return _size_problems(name, size, limit_bytes, params)
+
+
+def _size_problems(name: str, size: int, limit: int, params: dict[str, Any] | None = None) -> list[Problem]:
+    return [] if size <= limit else [Problem(name, "bytes", {**(params or {}), "size": size, "limit": limit})]
+
+
+def _size(text: str) -> int:
+    return len(text.encode(errors="replace"))
