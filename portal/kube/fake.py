@@ -50,7 +50,7 @@ class _Script:
     def __init__(self) -> None:
         self.calls: list[Call] = []
         self.errors: dict[str, deque[tuple[KubeError, bool]]] = defaultdict(deque)
-        self.callbacks: dict[str, deque[Callable[[Call], None]]] = defaultdict(deque)
+        self.callbacks: dict[str, deque[Callable[[Call], object]]] = defaultdict(deque)
         self.available = True
 
 
@@ -186,7 +186,7 @@ class FakeKube:
         """Make the next calls of `op` raise; with `after`, once the work is done (the answer is lost)."""
         self._script.errors[op].extend([(error, after)] * times)
 
-    def before(self, op: str, callback: Callable[[Call], None]) -> None:
+    def before(self, op: str, callback: Callable[[Call], object]) -> None:
         """Run `callback` once, just before the next call of `op` acts; it may use the cluster itself."""
         self._script.callbacks[op].append(callback)
 

@@ -121,7 +121,7 @@ class FakeStream(Generic[T]):
                 if self._ended or remaining_s <= 0:
                     self.cancel()
                     raise StopIteration
-                event = None if self.silent else self._next_raw()
+                event = self._take_injected() if self.injected else self._next_raw()
                 if event is not None:
                     return decode_event(msgspec.json.encode(event), self._as_type)
                 self._store.changed.wait(remaining_s)
@@ -135,9 +135,7 @@ class FakeStream(Generic[T]):
             self._store.changed.notify_all()
 
     def _next_raw(self) -> Object | None:
-        if self.injected:
-            return self._take_injected()
-        while self._position < len(self._store.history):
+        while not self.silent and self._position < len(self._store.history):
             change = self._store.history[self._position]
             self._position += 1
             if change.version > self._since and change.resource == self.resource:
