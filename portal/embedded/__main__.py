@@ -88,10 +88,10 @@ def _up(arguments: argparse.Namespace, console: Console) -> int:
     console.say(f"Berth starts; its data is in {layout.data_dir}")
     if left_over := state.end_left_overs():
         console.say(f"Ended {left_over} processes that an earlier start had left")
+    if options.cluster is Cluster.GIVEN and options.kubeconfig:
+        _require_reachable(options.kubeconfig)
     with listening.bind(options.port) as listener:
         _prepare(options, console)
-        if options.kubeconfig:
-            _require_reachable(options.kubeconfig)
         _tell_about_cluster(arguments, options, console, obstacles)
         try:
             return _supervise(options, listener.fileno(), console, state)

@@ -1,0 +1,155 @@
+"""Builds the embedded Kubernetes once and keeps it: `python -m portal.embedded.cluster.build` prints the binary's path.
+
+Progress goes to stderr, so the path is all of stdout. Needs only the standard library.
+"""
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from portal import env
+from portal.embedded.cluster.key import KUBERNETES_VERSION, content_key
+from portal.embedded.cluster.toolchain import WAYS_OUT, find_go
+from portal.embedded.errors import StartError
+
+SOURCE_DIR = Path(__file__).resolve().parents[3] / "devcluster"
+_PACKAGE = "k8s.io/component-base/version"
+_LINK = (
+    f"-s -w -X {_PACKAGE}.gitVersion={KUBERNETES_VERSION} -X {_PACKAGE}.gitMajor=1 -X {_PACKAGE}.gitMinor=36"
+    f" -X {_PACKAGE}.gitTreeState=clean"
+)
+# Two compilers at a time: the same cores also answer pages.
+_FLAGS = ("-p", "2", "-trimpath", "-buildvcs=false", "-ldflags", _LINK)
+_SAY_EVERY_S = 2.0
+_NEEDED_BYTES = 4 << 30
+
+
+@dataclass(frozen=True)
+class Program:
+    """One binary: its file name and the Go package below the source directory."""
+
+    name: str
+    package: str
+
+
+DEVCLUSTER = Program("devcluster", ".")
+PAUSE = Program("pause", "./pause")
+
+
+def cached_path(program: Program = DEVCLUSTER, *, cache_dir: Path, source_dir: Path = SOURCE_DIR) -> Path:
+    """Return where the binary of exactly these sources lies or will lie."""
+    key = content_key(source_dir if program is DEVCLUSTER else source_dir / program.package, flags=_FLAGS)
+    return cache_dir / "devcluster" / key / program.name
+
+
+def ensure(
+    program: Program = DEVCLUSTER,
+    *,
+    cache_dir: Path,
+    source_dir: Path = SOURCE_DIR,
+    say: Callable[[str], None] = lambda line: print(line, file=sys.stderr, flush=True),
+) -> Path:
+    """Return the binary's path, building it first where it is not in the cache.
+
+    Two builders at a time do not double the work: the second waits for the first. Raises StartError.
+    """
+    target = cached_path(program, cache_dir=cache_dir, source_dir=source_dir)
+    if target.exists():
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with _only_builder(target.with_suffix(".lock"), say):
+        if not target.exists():
+            _build(program, target, cache_dir=cache_dir, source_dir=source_dir, say=say)
+    return target
+
+
+@contextmanager
+def _only_builder(lock: Path, say: Callable[[str], None]) -> Iterator[None]:
+    with lock.open("w") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("somebody else is building it: waiting")
+            fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+
+
+def _build(program: Program, target: Path, *, cache_dir: Path, source_dir: Path, say: Callable[[str], None]) -> None:
+    _check_room(target.parent)
+    go = find_go(lock=source_dir / "go-toolchain.lock", cache_dir=cache_dir)
+    began = time.monotonic()
+    say(f"building {program.name} {KUBERNETES_VERSION} with {go}: 6 to 12 minutes on two cores, the first time only")
+    with tempfile.TemporaryDirectory(prefix="build-", dir=target.parent) as scratch:
+        unfinished = Path(scratch) / program.name
+        _compile(go, program, unfinished, source_dir=source_dir, say=say)
+        unfinished.replace(target)
+    say(f"built {program.name} in {time.monotonic() - began:.0f} s")
+
+
+def _compile(go: Path, program: Program, output: Path, *, source_dir: Path, say: Callable[[str], None]) -> None:
+    environment = {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly"}
+    total = _count_packages(go, program, source_dir, environment, say)
+    command = ["nice", "-n", "19", go, "build", "-v", *_FLAGS, "-o", output, program.package]
+    last_words: list[str] = []
+    compiled, said_at = 0, 0.0
+    process = subprocess.Popen(
+        command, cwd=source_dir, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stderr is not None  # noqa: S101 - asked for above
+    for line in process.stderr:
+        last_words = [*last_words[-8:], line.rstrip()]
+        compiled += 1
+        if time.monotonic() - said_at >= _SAY_EVERY_S:
+            said_at = time.monotonic()
+            say(f"compiling: {min(99, 100 * compiled // total)} % ({compiled} of {total} packages)")
+    if process.wait() != 0:
+        details = "\n".join(last_words)
+        raise StartError(f"The embedded Kubernetes could not be built:\n{details}\n{WAYS_OUT}")
+
+
+def _count_packages(
+    go: Path, program: Program, source_dir: Path, environment: dict[str, str], say: Callable[[str], None]
+) -> int:
+    say("reading the sources; what is not on this machine is downloaded from the Go module proxy")
+    listed = subprocess.run(
+        [go, "list", "-deps", program.package], cwd=source_dir, env=environment, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if listed.returncode != 0:
+        details = "\n".join(listed.stderr.strip().splitlines()[-8:])
+        raise StartError(f"The sources of the embedded Kubernetes could not be read:\n{details}\n{WAYS_OUT}")
+    return max(1, len(listed.stdout.splitlines()))
+
+
+def _check_room(directory: Path) -> None:
+    free = shutil.disk_usage(directory).free
+    if free < _NEEDED_BYTES:
+        raise StartError(
+            f"Building the embedded Kubernetes needs 4 GiB below {directory}, and {free / (1 << 30):.1f} GiB are free. "
+            "Make room, set BERTH_CACHE_DIR to another disk, or use bin/up --kubeconfig FILE."
+        )
+
+
+def main() -> int:
+    """Build if needed and print the path."""
+    try:
+        print(ensure(cache_dir=env.cache_dir()), flush=True)
+    except StartError as exc:
+        print(exc, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
