@@ -1,0 +1,144 @@
+"""Cards of workloads that wait: what for, the numbers, what would let them start."""
+
+from django.utils.translation import gettext as _
+
+from workloads.explain import lines
+from workloads.explain.card import Card, Explained, Explanation, Option
+from workloads.explain.facts import Facts, resource_text
+from workloads.specs import Reason
+
+
+def _cluster_absent(_facts: Facts, _workload: Explained) -> Explanation:
+    return Explanation(
+        title=_("Waits for the cluster"),
+        sentence=_("The cluster is being started or is not connected yet. This starts by itself once it is there."),
+    )
+
+
+def _cluster_stale(facts: Facts, _workload: Explained) -> Explanation:
+    since = facts.text("since")
+    return Explanation(
+        title=_("The cluster does not answer"),
+        sentence=_("Nothing is started while the cluster's state is unknown. Work that runs goes on."),
+        facts=((_("Last heard of"), since),) if since else (),
+        options=(Option(_("Nothing to do here"), _("it goes on by itself once the cluster answers")),),
+    )
+
+
+def _tenant_not_ready(_facts: Facts, _workload: Explained) -> Explanation:
+    return Explanation(
+        title=_("The tenant is still being set up"),
+        sentence=_("Its namespace, limits and network rules are not complete in the cluster yet."),
+        options=(Option(_("Ask a platform admin if this lasts"), _("the tenant's page shows what is missing")),),
+    )
+
+
+def _over_quota(facts: Facts, _workload: Explained) -> Explanation:
+    resource = resource_text(facts.text("resource"))
+    return Explanation(
+        title=_("The tenant's limit is reached"),
+        sentence=_("Asks %(asked)s; %(free)s of the tenant's %(limit)s are free.")
+        % {"asked": facts.amount("asked"), "free": facts.free(), "limit": facts.amount("limit")},
+        facts=(
+            (_("Resource"), resource),
+            (_("Asked"), facts.amount("asked")),
+            (_("Held by the tenant's work"), facts.amount("held")),
+            (_("The tenant's limit"), facts.amount("limit")),
+        ),
+        options=(
+            Option(_("Wait until other work of the tenant ends"), _("this one starts by itself")),
+            Option(_("Submit it again with smaller sizes"), _("it starts now if it fits into what is free")),
+            Option(_("Ask a platform admin for a higher limit")),
+        ),
+    )
+
+
+def _no_capacity(facts: Facts, _workload: Explained) -> Explanation:
+    return Explanation(
+        title=_("The cluster is full"),
+        sentence=_("Asks %(asked)s; the whole cluster has %(free)s free. The tenant's limit is not the cause.")
+        % {"asked": facts.amount("asked"), "free": facts.amount("free")},
+        facts=(
+            (_("Resource"), resource_text(facts.text("resource"))),
+            (_("Asked"), facts.amount("asked")),
+            (_("Free in the cluster"), facts.amount("free")),
+        ),
+        options=(
+            Option(_("Wait until work of others ends"), _("room is kept for this one, in the order of submission")),
+            Option(_("Submit it again with smaller sizes")),
+        ),
+    )
+
+
+def _no_node(_facts: Facts, _workload: Explained) -> Explanation:
+    return Explanation(
+        title=_("No node is ready"),
+        sentence=_("The cluster answers, but none of its nodes takes work at the moment."),
+        options=(Option(_("Nothing to do here"), _("it starts by itself once a node is ready")),),
+    )
+
+
+def _too_large(facts: Facts, _workload: Explained) -> Explanation:
+    return Explanation(
+        title=_("No node is large enough"),
+        sentence=_("Asks %(asked)s in one pod; the largest node has %(largest)s.")
+        % {"asked": facts.amount("asked"), "largest": facts.amount("largest")},
+        facts=(
+            (_("Resource"), resource_text(facts.text("resource"))),
+            (_("Asked"), facts.amount("asked")),
+            (_("Largest node"), facts.amount("largest")),
+        ),
+        options=(
+            Option(_("Cancel it and submit it with smaller sizes"), _("it can start once it fits on a node")),
+            Option(_("Wait for a larger node"), _("unknown when one is added; others are not held up")),
+        ),
+    )
+
+
+def _behind_others(_facts: Facts, _workload: Explained) -> Explanation:
+    return Explanation(
+        title=_("Waits in line"),
+        sentence=_("Work that was submitted earlier is served first, and it does not fit yet."),
+        options=(Option(_("Nothing to do here"), _("it starts by itself when its turn comes")),),
+    )
+
+
+def _retrying(facts: Facts, _workload: Explained) -> Explanation:
+    attempt, retries = facts.number("attempt"), facts.number("retries")
+    shown = [
+        (_("Failed run"), None if attempt is None else str(attempt)),
+        (_("Retries allowed"), None if retries is None else str(retries)),
+        (_("Why it failed"), lines.reason_text(facts.text("reason"), facts.params)),
+    ]
+    return Explanation(
+        title=_("Failed, and is tried again"),
+        sentence=_("The next run starts once the pods of the failed one are gone and there is room."),
+        facts=tuple((label, value) for label, value in shown if value),
+        options=(Option(_("Cancel it"), _("if the next run would fail as well")),),
+    )
+
+
+def _unschedulable(facts: Facts, _workload: Explained) -> Explanation:
+    return Explanation(
+        title=_("No node has room for it now"),
+        sentence=_("It is in the cluster, but its scheduler finds no node with all that is asked for free."),
+        options=(
+            Option(_("Wait until other work ends"), _("it is placed by itself")),
+            Option(_("Cancel it and submit it with smaller sizes")),
+        ),
+        evidence=facts.message,
+    )
+
+
+WAITING: dict[Reason, Card] = {
+    Reason.CLUSTER_ABSENT: _cluster_absent,
+    Reason.CLUSTER_STALE: _cluster_stale,
+    Reason.TENANT_NOT_READY: _tenant_not_ready,
+    Reason.OVER_QUOTA: _over_quota,
+    Reason.NO_CAPACITY: _no_capacity,
+    Reason.NO_NODE: _no_node,
+    Reason.TOO_LARGE: _too_large,
+    Reason.BEHIND_OTHERS: _behind_others,
+    Reason.RETRYING: _retrying,
+    Reason.UNSCHEDULABLE: _unschedulable,
+}
