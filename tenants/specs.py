@@ -3,6 +3,7 @@
 import enum
 import re
 from dataclasses import dataclass
+from uuid import UUID
 
 SLUG_PATTERN = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 NAMESPACE_PREFIX = "berth-"
@@ -13,6 +14,12 @@ MAX_CPU_MILLICORES = 100_000_000
 MAX_MEMORY_MIB = 1_073_741_824
 MAX_PODS = 100_000
 MAX_GPUS = 100_000
+MAX_TENANT_NAME = 120
+
+# User ids of pods: 200,000 ranges of 10,000, all below 2³¹.
+UID_RANGES_FROM = 100_000_000
+UID_RANGES = 200_000
+UID_RANGE = 10_000
 
 
 class TenantStatus(enum.StrEnum):
@@ -21,6 +28,16 @@ class TenantStatus(enum.StrEnum):
     CREATING = "creating"
     READY = "ready"
     ERROR = "error"
+
+
+class Obstacle(enum.StrEnum):
+    """Why a tenant's namespace is not complete; kept in `status_detail`, a message may follow it."""
+
+    NONE = ""
+    FOREIGN = "foreign_namespace"  # it exists and is not ours: never adopted
+    TERMINATING = "terminating"
+    WAITING = "waiting_for_quota"  # everything is applied; the cluster has not counted yet
+    REFUSED = "refused"
 
 
 class Role(enum.StrEnum):
@@ -49,3 +66,26 @@ def slug_valid(slug: str) -> bool:
 def namespace_of(slug: str) -> str:
     """Return the tenant's namespace."""
     return NAMESPACE_PREFIX + slug
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceSpec:
+    """Everything that decides what a tenant's namespace holds."""
+
+    slug: str
+    tenant_id: UUID
+    installation_id: UUID
+    limits: Limits
+    dns_addresses: tuple[str, ...] = ()
+
+    @property
+    def namespace(self) -> str:
+        return namespace_of(self.slug)
+
+
+def uid_range_start(tenant_id: UUID) -> int:
+    """Return the first user id of the tenant's range of 10,000, always the same for a tenant.
+
+    Two tenants may share a range: user ids are the second fence, the namespaces are the first.
+    """
+    return UID_RANGES_FROM + tenant_id.int % UID_RANGES * UID_RANGE

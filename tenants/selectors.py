@@ -1,0 +1,65 @@
+"""Reads of tenants for people and for the sweeps. Always through `visible_to` where a person asks."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Now
+from django.utils.translation import gettext as _
+
+from portal.core.errors import NotVisible
+from portal.core.models import User
+from tenants.models import Membership, Tenant
+from tenants.specs import Obstacle, Role, TenantStatus
+
+
+def tenant_list(*, user: User) -> QuerySet[Tenant]:
+    """Return the tenants that the user may see, by name."""
+    return Tenant.objects.visible_to(user).order_by("name", "id")
+
+
+def tenant_get(*, user: User, slug: str) -> Tenant:
+    """Return a tenant. Raises NotVisible when it is missing or not the user's to see."""
+    tenant = Tenant.objects.visible_to(user).filter(slug=slug).first()
+    if tenant is None:
+        raise NotVisible
+    return tenant
+
+
+def tenant_list_submittable(*, user: User) -> QuerySet[Tenant]:
+    """Return the tenants in which the user may submit, by name."""
+    tenants = tenant_list(user=user)
+    if user.is_platform_admin:
+        return tenants
+    return tenants.filter(memberships__user=user, memberships__role__in=[Role.DEVELOPER, Role.ADMIN])
+
+
+def membership_list(*, user: User, tenant: Tenant) -> QuerySet[Membership]:
+    """Return who belongs to a tenant, with their accounts; nothing when the user may not see the tenant."""
+    visible = Tenant.objects.visible_to(user).filter(pk=tenant.pk)
+    return Membership.objects.filter(tenant__in=visible).select_related("user").order_by("user__username")
+
+
+def tenant_ids_not_applied() -> Sequence[UUID]:
+    """Return the tenants whose namespace is not yet as their row says (for the sweep)."""
+    lagging = ~Q(status=TenantStatus.READY) | Q(applied_generation__lt=F("generation"))
+    return list(Tenant.objects.filter(lagging).values_list("pk", flat=True))
+
+
+def tenant_ids_to_check(*, older_than_s: float) -> Sequence[UUID]:
+    """Return the tenants whose namespace was last put right longer ago than this, by the database's clock."""
+    old = Q(applied_at__lt=Now() - timedelta(seconds=older_than_s))
+    return list(Tenant.objects.filter(old).order_by("applied_at").values_list("pk", flat=True))
+
+
+def status_text(tenant: Tenant) -> str:
+    """Return what stands in the way of the tenant's namespace, in the reader's language; "" when nothing does."""
+    code, _colon, message = tenant.status_detail.partition(": ")
+    texts = {
+        Obstacle.FOREIGN: _("A namespace of this name exists in the cluster and was not made by this installation."),
+        Obstacle.TERMINATING: _("The namespace is being deleted from the cluster."),
+        Obstacle.WAITING: _("Waiting for the cluster to count by the new limits."),
+        Obstacle.REFUSED: _("The cluster refuses: %(message)s") % {"message": message},
+    }
+    return texts.get(Obstacle(code), "") if code in set(Obstacle) else tenant.status_detail

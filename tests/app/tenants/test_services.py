@@ -1,0 +1,88 @@
+"""What people may do to tenants, and what it leaves behind."""
+
+from typing import Any
+
+import pytest
+
+from portal.core.errors import Denied, NotVisible, Rejected
+from portal.core.models import AuditEntry, User
+from tenants.models import Membership, Tenant
+from tenants.services import membership_remove, membership_set, tenant_create, tenant_update
+from tenants.specs import Limits, Role
+
+pytestmark = pytest.mark.django_db
+LIMITS = Limits(cpu_millicores=2_000, memory_mib=4_096, pods=10, gpus=1)
+
+
+def test_a_platform_admin_creates_a_tenant_that_waits_for_its_namespace(platform_admin: User) -> None:
+    tenant = tenant_create(actor=platform_admin, slug="robots", name=" Robots ", limits=LIMITS)
+    tenant.refresh_from_db()
+    assert (tenant.name, tenant.status, tenant.limits) == ("Robots", "creating", LIMITS)
+    entry = AuditEntry.objects.get(target_id=str(tenant.pk))
+    assert entry.after is not None
+    assert (entry.action, entry.actor, entry.after["slug"]) == ("tenant.create", platform_admin, "robots")
+
+
+@pytest.mark.parametrize("slug", ["", "Robots", "-a", "a-", "a" * 41, "system", "ro_bots", "a.b"])
+def test_a_slug_that_cannot_name_a_namespace_gets_a_message_at_its_field(platform_admin: User, slug: str) -> None:
+    with pytest.raises(Rejected) as refused:
+        tenant_create(actor=platform_admin, slug=slug, name="Robots", limits=LIMITS)
+    assert list(refused.value.fields) == ["slug"]
+    assert not Tenant.objects.exists()
+
+
+def test_a_taken_slug_gets_a_message_at_its_field(platform_admin: User, tenant: Tenant) -> None:
+    with pytest.raises(Rejected) as refused:
+        tenant_create(actor=platform_admin, slug=tenant.slug, name="Again", limits=LIMITS)
+    assert list(refused.value.fields) == ["slug"]
+
+
+def test_a_limit_out_of_range_and_an_empty_name_get_messages_at_their_fields(platform_admin: User) -> None:
+    with pytest.raises(Rejected) as refused:
+        tenant_create(
+            actor=platform_admin,
+            slug="robots",
+            name=" ",
+            limits=Limits(cpu_millicores=-1, memory_mib=2**62, pods=1, gpus=1),
+        )
+    assert sorted(refused.value.fields) == ["cpu_limit_millicores", "memory_limit_mib", "name"]
+
+
+def test_only_a_platform_admin_creates_tenants(tenant_admin: User) -> None:
+    with pytest.raises(Denied):
+        tenant_create(actor=tenant_admin, slug="robots", name="Robots", limits=LIMITS)
+
+
+def test_new_limits_start_a_new_generation_once(platform_admin: User, tenant: Tenant) -> None:
+    changed = tenant_update(actor=platform_admin, tenant=tenant, name="Vision", limits=LIMITS)
+    assert (changed.generation, changed.limits) == (2, LIMITS)
+    again = tenant_update(actor=platform_admin, tenant=tenant, name="Vision", limits=LIMITS)
+    assert again.generation == 2
+    assert AuditEntry.objects.filter(action="tenant.update").count() == 1
+
+
+@pytest.mark.parametrize(("who", "error"), [("tenant_admin", Denied), ("outsider", NotVisible)])
+def test_others_cannot_change_limits(
+    request: pytest.FixtureRequest, tenant: Tenant, who: str, error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        tenant_update(actor=request.getfixturevalue(who), tenant=tenant, name="x", limits=LIMITS)
+
+
+def test_a_tenant_admin_gives_and_takes_roles_with_an_audit_trail(
+    tenant_admin: User, tenant: Tenant, outsider: User
+) -> None:
+    membership_set(actor=tenant_admin, tenant=tenant, user=outsider, role=Role.VIEWER)
+    membership_set(actor=tenant_admin, tenant=tenant, user=outsider, role=Role.DEVELOPER)
+    membership_remove(actor=tenant_admin, tenant=tenant, user=outsider)
+    assert not Membership.objects.filter(tenant=tenant, user=outsider).exists()
+    trail: list[tuple[Any, Any]] = [
+        (entry.before and entry.before["role"], entry.after and entry.after["role"])
+        for entry in AuditEntry.objects.filter(action__startswith="membership").order_by("id")
+    ]
+    assert trail == [(None, "viewer"), ("viewer", "developer"), ("developer", None)]
+
+
+def test_a_developer_cannot_give_roles(owner: User, tenant: Tenant, outsider: User) -> None:
+    with pytest.raises(Denied):
+        membership_set(actor=owner, tenant=tenant, user=outsider, role=Role.VIEWER)
