@@ -131,8 +131,10 @@ class Supervisor:
             self._console.say(f"{child.spec.title}: {'done' if child.state is State.DONE else 'ready'}")
 
     def _complain(self, child: Child) -> None:
-        if child.failures in _TALK_AT_FAILURES:
-            self._console.say(f"{child.spec.title} keeps ending ({_ending(child)}, {child.failures} times). It said:")
+        is_first_of_a_step = child.failures == 1 and child.spec.restart is Restart.UNTIL_SUCCESS
+        if child.failures in _TALK_AT_FAILURES or is_first_of_a_step:
+            how = "failed" if is_first_of_a_step else f"keeps ending (time {child.failures})"
+            self._console.say(f"{child.spec.title} {how}: {_ending(child)}. It said:")
             self._console.quote(child.log.last_lines(_LAST_WORDS))
             self._console.say(f"It will be tried again and again; whole log: {child.log.path}")
         elif child.failures < _TALK_AT_FAILURES[0]:

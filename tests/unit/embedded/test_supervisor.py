@@ -47,7 +47,7 @@ def test_a_child_that_keeps_dying_shows_its_last_lines_and_is_tried_on(supervise
     supervised = supervise(f"[ChildSpec('a', 'Child A', {shell('echo the disk is on fire; exit 7')})]")
     wait_until(lambda: supervised.child("a").get("restarts", 0) >= 3)
     said = supervised.stop()
-    assert "Child A keeps ending (exit code 7, 3 times)" in said
+    assert "Child A keeps ending (time 3): exit code 7. It said:" in said
     assert "| the disk is on fire" in said
     assert "Traceback" not in said
 
