@@ -5,6 +5,7 @@ What it would do with requests (models, endless timeouts, proxies from the envir
 """
 
 import ssl
+from base64 import b64encode
 from functools import cache
 from pathlib import Path
 
@@ -50,6 +51,7 @@ def load_credentials(path: Path) -> Credentials:
             config_file=str(path), client_configuration=loaded, persist_config=False
         )
         context = _ssl_context(loaded) if loaded.host.startswith("https:") else None
+        ca_data = b64encode(Path(loaded.ssl_ca_cert).read_bytes()).decode() if loaded.ssl_ca_cert else None
     except (config.ConfigException, OSError, ValueError) as error:
         raise ClusterUnavailable(f"{path.name} is no usable kubeconfig: {error}") from error
     return Credentials(
@@ -57,10 +59,11 @@ def load_credentials(path: Path) -> Credentials:
         authorization=loaded.api_key.get("BearerToken"),
         ssl_context=context,
         tls_server_name=loaded.tls_server_name,
+        ca_data=ca_data,
     )
 
 
-def _ssl_context(loaded: "object") -> ssl.SSLContext:
+def _ssl_context(loaded: object) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=getattr(loaded, "ssl_ca_cert", None))
     if not getattr(loaded, "verify_ssl", True):
         context.check_hostname = False

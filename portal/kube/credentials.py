@@ -14,12 +14,16 @@ from portal.kube.errors import ClusterUnavailable
 
 @dataclass(frozen=True)
 class Credentials:
-    """Address, trust and proof for one identity. `ssl_context` is None for a cluster reached without TLS."""
+    """Address, trust and proof for one identity.
+
+    `ssl_context` is None for a cluster reached without TLS; `ca_data` is the authority's certificate, PEM in base64.
+    """
 
     server: str
     authorization: str | None
     ssl_context: ssl.SSLContext | None
     tls_server_name: str | None = None
+    ca_data: str | None = None
 
     def __repr__(self) -> str:
         """Keep the token out of logs and tracebacks."""

@@ -3,7 +3,7 @@
 import re
 from decimal import Decimal, InvalidOperation
 
-_FORM = re.compile(r"^([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$")
+_FORM = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?")
 _FACTORS = {
     "n": Decimal("1e-9"),
     "u": Decimal("1e-6"),
@@ -15,7 +15,7 @@ _FACTORS = {
 
 def parse_quantity(text: str) -> Decimal:
     """Return the amount in base units (cores, bytes, pieces). Raises ValueError when the text is no quantity."""
-    match = _FORM.match(text)
+    match = _FORM.fullmatch(text)
     if match is None:
         raise ValueError(f"{text[:40]!r} is no Kubernetes quantity")
     number, suffix = match.groups()

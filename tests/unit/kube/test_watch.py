@@ -76,7 +76,12 @@ def test_any_other_error_event_leads_to_a_new_list_after_a_pause(watched: Watche
 def test_a_version_that_was_compacted_away_leads_to_a_new_list(watched: Watched) -> None:
     watched.start()
     watched.wait_watching()
-    watched.kube.before("watch", lambda call: (create(watched, "a"), watched.kube.compact()))
+
+    def forget(call: object) -> None:
+        create(watched, "a")
+        watched.kube.compact()
+
+    watched.kube.before("watch", forget)
     watched.kube.break_watches()
     watched.wait_told("SYNCED", "ADDED a", "SYNCED")
 
