@@ -1,1 +1,158 @@
-export {};
+// Live rows of a list and the live head of a detail page: the socket only says what changed, the server draws it.
+import { refreshTimes } from "./reltime";
+import { LiveSocket, SIGNED_OUT, socketUrl } from "./socket";
+import { keepingState, parse, swap } from "./swap";
+import { type Texts, textsOf } from "./texts";
+
+const BATCH_MS = 150;
+const MOST_IDS = 50;
+const POLL_MS = 15_000;
+
+interface Change {
+  type: string;
+  id: string;
+  version: number;
+}
+
+abstract class Live {
+  protected readonly texts: Texts = textsOf("base");
+  private opened = false;
+
+  constructor(protected readonly root: HTMLElement) {
+    new LiveSocket(() => socketUrl(root.dataset["liveUrl"] ?? ""), {
+      connecting: () => undefined,
+      open: () => this.open(),
+      waiting: () => this.show("reconnecting"),
+      refused: (code) => this.show(code === SIGNED_OUT ? "signed_out" : "not_live"),
+      message: (data) => this.message(data),
+    });
+    // A change whose message was lost, for want of a broker, is found by asking now and then.
+    window.setInterval(() => document.hidden || void this.poll(), POLL_MS);
+  }
+
+  protected abstract changed(change: Change): void;
+  protected abstract poll(): Promise<void>;
+  protected abstract resync(): Promise<void>;
+
+  // What changed between drawing the page and now came through no socket.
+  private open(): void {
+    this.show("live");
+    void (this.opened ? this.resync() : this.poll());
+    this.opened = true;
+  }
+
+  private message(data: string | ArrayBuffer): void {
+    if (typeof data !== "string") return;
+    const change = JSON.parse(data) as Change;
+    if (change.type === "workload") this.changed(change);
+  }
+
+  private show(state: "live" | "reconnecting" | "not_live" | "signed_out"): void {
+    for (const sign of document.querySelectorAll<HTMLElement>("[data-live-state]")) {
+      sign.classList.toggle("lost", state !== "live");
+      sign.textContent = this.texts(state);
+    }
+  }
+
+  // A failed fetch is no news: the next change, poll or reconnect asks again.
+  protected async fetched(url: string): Promise<string | null> {
+    try {
+      const response = await fetch(url, { headers: { "X-Berth-Live": "1" }, cache: "no-store" });
+      return response.ok && !response.redirected ? await response.text() : null;
+    } catch {
+      return null;
+    }
+  }
+}
+
+export class LiveRows extends Live {
+  private readonly waiting = new Set<string>();
+  private timer = 0;
+
+  protected changed(change: Change): void {
+    const row = document.getElementById(`row-${change.id}`);
+    if (row && Number(row.dataset["version"] ?? -1) >= change.version) return;
+    if (!row && this.root.dataset["liveNew"] === undefined) return;
+    this.waiting.add(change.id);
+    this.timer ||= window.setTimeout(() => void this.flush(), BATCH_MS);
+  }
+
+  protected async poll(): Promise<void> {
+    const rows = [...this.root.querySelectorAll<HTMLElement>("[id^=row-]:not([data-final])")];
+    for (const row of rows) this.waiting.add(row.id.slice("row-".length));
+    await this.flush();
+  }
+
+  protected async resync(): Promise<void> {
+    const page = await this.fetched(location.href);
+    const twin = page && this.root.id ? new DOMParser().parseFromString(page, "text/html").getElementById(this.root.id) : null;
+    if (!twin) return this.poll();
+    keepingState(this.root, () => this.root.replaceChildren(...twin.childNodes));
+    refreshTimes(this.root, this.texts);
+    return undefined;
+  }
+
+  private async flush(): Promise<void> {
+    this.timer = 0;
+    const ids = [...this.waiting];
+    this.waiting.clear();
+    for (let start = 0; start < ids.length; start += MOST_IDS) {
+      const url = new URL(this.root.dataset["rowsUrl"] ?? "", location.href);
+      url.searchParams.set("ids", ids.slice(start, start + MOST_IDS).join(","));
+      const html = await this.fetched(url.href);
+      if (html !== null) for (const fresh of [...parse(html).querySelectorAll<HTMLElement>("[id^=row-]")]) this.place(fresh);
+    }
+  }
+
+  private place(fresh: HTMLElement): void {
+    const old = document.getElementById(fresh.id);
+    refreshTimes(fresh, this.texts);
+    if (old && this.root.contains(old)) {
+      const same = old.dataset["version"] !== undefined && old.dataset["version"] === fresh.dataset["version"];
+      if (same || old.outerHTML === fresh.outerHTML) return;
+      swap(old, fresh);
+    } else if (this.root.dataset["liveNew"] !== undefined) {
+      this.root.prepend(fresh);
+      for (const teaching of document.querySelectorAll<HTMLElement>("[data-when-empty]")) teaching.hidden = true;
+    } else return;
+    fresh.classList.add("flash");
+  }
+}
+
+export class LiveHead extends Live {
+  private busy = false;
+  private again = false;
+
+  protected changed(): void {
+    void this.poll();
+  }
+
+  protected resync(): Promise<void> {
+    return this.poll();
+  }
+
+  // At most one request at a time; what changed meanwhile asks once more.
+  protected async poll(): Promise<void> {
+    if (this.busy) {
+      this.again = true;
+      return;
+    }
+    this.busy = true;
+    await new Promise((wake) => window.setTimeout(wake, BATCH_MS));
+    this.again = false;
+    const html = await this.fetched(this.root.dataset["headUrl"] ?? "");
+    const fresh = html === null ? null : parse(html).querySelector<HTMLElement>("#workload-live");
+    const old = document.getElementById("workload-live");
+    if (fresh && old) {
+      refreshTimes(fresh, this.texts);
+      if (old.outerHTML !== fresh.outerHTML) swap(old, fresh);
+    }
+    this.busy = false;
+    if (this.again) await this.poll();
+  }
+}
+
+for (const root of document.querySelectorAll<HTMLElement>("[data-live-url]")) {
+  if (root.dataset["rowsUrl"]) new LiveRows(root);
+  else if (root.dataset["headUrl"]) new LiveHead(root);
+}

@@ -17,10 +17,10 @@ BASE: Texts = {
     "now": _("just now"),
     "live": _("Live"),
     "reconnecting": _("Reconnecting"),
-    "not_live": _("Not live: sign in again"),
+    "not_live": _("Not live"),
+    "signed_out": _("Not live: sign in again"),
     "copied": _("Copied"),
     "copy_failed": _("Could not copy"),
-    "request_failed": _("The server did not answer. Try again."),
 }
 
 LOGS: Texts = {
@@ -33,7 +33,6 @@ LOGS: Texts = {
     "revoked": _("You may no longer see this log."),
     "load_failed": _("Lines could not be loaded. Try again."),
     "follow": _("Follow"),
-    "following": _("Following"),
     "new_one": _("Follow, {n} new line"),
     "new_other": _("Follow, {n} new lines"),
     "announce_one": _("{n} new line"),
@@ -41,18 +40,19 @@ LOGS: Texts = {
     "hits": _("{i} of {n}"),
     "no_hits": _("no match"),
     "range": _("Lines {a}–{b} of {n}"),
-    "no_lines": _("No lines yet"),
     "line": _("Line {n}"),
     "copied": _("Link copied"),
-    "skip_one": _("{n} line not shown here, the view was too slow. It is in the download."),
-    "skip_other": _("{n} lines not shown here, the view was too slow. They are in the download."),
-    "skip_load": _("Load them"),
-    "dropped": _("Earlier lines were put away to save memory."),
+    "copy_failed": _("Could not copy"),
+    "skipped_one": _("{n} line left out: this view was too slow for it."),
+    "skipped_other": _("{n} lines left out: this view was too slow for them."),
+    "unloaded_one": _("{n} line is not loaded here."),
+    "unloaded_other": _("{n} lines are not loaded here."),
+    "load_them": _("Load"),
+    "earlier": _("Load earlier"),
+    "gone": _("What was before is no longer kept."),
     "end_of_log": _("End of the log"),
+    "empty_sealed": _("The work ended without writing a line."),
     "attempt": _("Attempt {n}"),
-    "time_local": _("Local time"),
-    "time_utc": _("UTC"),
-    "time_relative": _("Since the first line"),
 }
 
 _ALL = {"base": BASE, "logs": LOGS}
