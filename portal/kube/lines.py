@@ -11,6 +11,7 @@ from functools import lru_cache
 import msgspec
 
 MAX_LINE_BYTES = 64 * 1024
+_STAMP_MAX_BYTES = 40
 _STAMP = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)([ \t]|$)")
 
 
@@ -28,17 +29,19 @@ def parse_line(raw: bytes) -> LogLine:
     if match is None:
         return LogLine(None, raw.startswith(b"\t"), raw.removeprefix(b"\t"))
     seconds, fraction, zone, separator = match.groups()
+    epoch_s = _epoch_s(seconds + zone)
+    if epoch_s is None:
+        return LogLine(None, False, raw)
     fraction_ns = int((fraction or b"").ljust(9, b"0"))
-    time_ns = _epoch_s(seconds + zone) * 1_000_000_000 + fraction_ns
-    return LogLine(time_ns, separator == b"\t", raw[match.end() :])
+    return LogLine(epoch_s * 1_000_000_000 + fraction_ns, separator == b"\t", raw[match.end() :])
 
 
 @lru_cache(maxsize=256)
-def _epoch_s(stamp: bytes) -> int:
+def _epoch_s(stamp: bytes) -> int | None:
     try:
         return int(datetime.fromisoformat(stamp.decode("ascii")).timestamp())
     except ValueError:
-        return 0
+        return None
 
 
 class LineSplitter:
@@ -68,8 +71,11 @@ class LineSplitter:
 
     def _add(self, part: bytes, lines: list[bytes]) -> None:
         self._pending = self._pending + part if self._pending else part
-        if self._prefix is None and len(self._pending) <= self._max_bytes:
-            return
+        if self._prefix is not None or len(self._pending) > self._max_bytes + _STAMP_MAX_BYTES:
+            self._cut(lines)
+
+    def _cut(self, lines: list[bytes]) -> None:
+        """Emit pieces until what is left fits one."""
         stamp, text = self._stamp_and_text()
         if len(text) <= self._max_bytes:
             return
@@ -82,6 +88,8 @@ class LineSplitter:
         self._pending = text[start:]
 
     def _finish(self, lines: list[bytes]) -> None:
+        if len(self._pending) > self._max_bytes:
+            self._cut(lines)
         if self._prefix is None:
             lines.append(self._pending)
         else:
