@@ -91,9 +91,9 @@ def _up(arguments: argparse.Namespace, console: Console) -> int:
     if options.cluster is Cluster.GIVEN and options.kubeconfig:
         _require_reachable(options.kubeconfig)
     with listening.bind(options.port) as listener:
-        _prepare(options, console)
-        _tell_about_cluster(arguments, options, console, obstacles)
         try:
+            _prepare(options, console)
+            _tell_about_cluster(arguments, options, console, obstacles)
             return _supervise(options, listener.fileno(), console, state)
         finally:
             layout.remove_socket_dir()
