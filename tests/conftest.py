@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.contrib.auth.hashers import make_password
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.test import Client
 
 import portal.celery  # noqa: F401 (tasks go to our broker)
@@ -23,7 +23,8 @@ def make_user(db: None) -> Callable[..., User]:
     """Make a person; `role` and `tenant` add a membership."""
 
     def make(username: str, *, tenant: Tenant | None = None, role: str = "developer", **fields: Any) -> User:
-        user = User.objects.create(username=username, password=make_password(PASSWORD, hasher="md5"), **fields)
+        password = PBKDF2PasswordHasher().encode(PASSWORD, "salt", iterations=1)  # cheap: nothing here is secret
+        user = User.objects.create(username=username, password=password, **fields)
         if tenant is not None:
             Membership.objects.create(user=user, tenant=tenant, role=role)
         return user

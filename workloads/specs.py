@@ -148,6 +148,7 @@ _LEAST = {"cpu_millicores": MIN_CPU_MILLICORES, "memory_mib": MIN_MEMORY_MIB, "g
 KINDS = frozenset({"job"})
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+_TEMPLATE = re.compile(r"[A-Za-z0-9_-]{1,60}")
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ENV_DENIED = frozenset({"LD_PRELOAD", "NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES"})
 _ENV_DENIED_PREFIX = "KUBERNETES_"
@@ -176,7 +177,7 @@ def spec_json(spec: JobSpec) -> dict[str, Any]:
 
 def digest_of(value: Any) -> str:
     """Return the SHA-256 of the canonical JSON (keys sorted, no spaces) of a spec or of JSON-like data."""
-    return hashlib.sha256(msgspec.json.encode(value, order="deterministic")).hexdigest()
+    return hashlib.sha256(msgspec.json.encode(value, order="sorted")).hexdigest()
 
 
 def spec_problems(spec: JobSpec) -> list[Problem]:
@@ -189,6 +190,7 @@ def spec_problems(spec: JobSpec) -> list[Problem]:
         *_script_problems(spec.script),
         *env_problems(spec.env),
         *_least_problems(spec.resources),
+        *_template_problems(spec.template),
         *_range_problems("retries", spec.retries, 0, MAX_RETRIES),
         *([] if spec.max_runtime_s is None else _range_problems("max_runtime_s", spec.max_runtime_s, 1, MAX_RUNTIME_S)),
     ]
@@ -295,6 +297,11 @@ def _script_problems(script: str | None) -> list[Problem]:
     if not script.strip():
         return [Problem("script", "script_empty")]
     return _text_problems("script", script, MAX_SCRIPT_BYTES)
+
+
+def _template_problems(template: str) -> list[Problem]:
+    fits = not template or _TEMPLATE.fullmatch(template)
+    return [] if fits else [Problem("template", "unknown_template")]
 
 
 def _least_problems(resources: Resources) -> list[Problem]:

@@ -2,10 +2,10 @@
 
 Parameters by reason (all may be missing; amounts in the resource's own unit: millicores, MiB, pieces):
 over_quota: resource asked held limit · no_capacity: resource asked free · too_large: resource asked largest
-cluster_stale: since · retrying: attempt retries reason exit_code · unschedulable, refused, refused_retrying,
-image_pull_failed, image_invalid, start_failed, evicted: message · image_*: image · refused: resource asked held limit
-exit_code: exit_code message · oom_killed: memory_mib · deadline: max_runtime_s · evicted, node_lost: node
-foreign_object, object_deleted: name · cancelled_by: user
+cluster_stale: since · retrying: attempt retries reason exit_code · unschedulable: message causes[count text]
+refused, refused_retrying: message resource asked held limit · image_pull_failed, image_invalid: image message
+exit_code: exit_code message · oom_killed: limit or memory_mib · deadline: limit_s · start_failed: exit_code message
+evicted, node_lost: node message · foreign_object: name · cancelled_by: user
 """
 
 from workloads.explain.card import Explanation, Option

@@ -101,7 +101,7 @@ def _exit_meaning(exit_code: int | None) -> tuple[str, Option]:
 
 
 def _oom_killed(facts: Facts, workload: Explained) -> Explanation:
-    memory_mib = facts.number("memory_mib")
+    memory_mib = facts.memory_limit_mib
     limit = units.memory_text(workload.memory_mib if memory_mib is None else memory_mib)
     return Explanation(
         title=_("It used more memory than it had asked for"),
@@ -115,7 +115,7 @@ def _oom_killed(facts: Facts, workload: Explained) -> Explanation:
 
 
 def _deadline(facts: Facts, _workload: Explained) -> Explanation:
-    limit_s = facts.number("max_runtime_s")
+    limit_s = facts.time_limit_s
     limit = "?" if limit_s is None else units.duration_text(limit_s)
     return Explanation(
         title=_("It reached its time limit"),
@@ -150,7 +150,9 @@ def _node_lost(facts: Facts, _workload: Explained) -> Explanation:
     )
 
 
-def _start_failed(facts: Facts, _workload: Explained) -> Explanation:
+def _start_failed(facts: Facts, workload: Explained) -> Explanation:
+    if facts.number("exit_code") in (lines.CANNOT_RUN, lines.NOT_FOUND):
+        return _exit_code(facts, workload)
     return Explanation(
         title=_("The container could not start"),
         sentence=_("The image was there, but the command could not be started in it."),

@@ -1,5 +1,6 @@
 """Reads the parameters of a reason: typed, bounded, never raising, since rows and the cluster are hostile input."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from portal.core import units
 MAX_MESSAGE = 600
 MAX_NAME = 120
 _UNKNOWN = "?"
+_MEBIBYTES = re.compile(r"([0-9]{1,12})Mi")
 _MOST = 2**53
 
 
@@ -32,12 +34,30 @@ class Facts:
         value = self.params.get(name) if isinstance(self.params, Mapping) else None
         if not isinstance(value, str):
             return ""
-        return value if len(value) <= limit else value[: limit - 1] + "…"
+        shown = value.encode(errors="replace").decode().replace("\0", "\ufffd")
+        return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+    def many(self, name: str) -> list["Facts"]:
+        """Return a list of parameters, at most ten."""
+        value = self.params.get(name) if isinstance(self.params, Mapping) else None
+        return [Facts(item) for item in value[:10]] if isinstance(value, list) else []
 
     @property
     def message(self) -> str:
         """What the cluster said, in its own words."""
         return self.text("message", limit=MAX_MESSAGE)
+
+    @property
+    def memory_limit_mib(self) -> int | None:
+        """The memory limit that was exceeded: a number of MiB, or as the pod said it ("64Mi")."""
+        said = _MEBIBYTES.fullmatch(self.text("limit"))
+        return int(said[1]) if said else self.number("memory_mib")
+
+    @property
+    def time_limit_s(self) -> int | None:
+        """The time limit that was reached."""
+        limit_s = self.number("limit_s")
+        return self.number("max_runtime_s") if limit_s is None else limit_s
 
     def amount(self, name: str) -> str:
         """Return an amount of the resource that the parameters name, with its unit; "?" where unknown."""

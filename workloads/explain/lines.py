@@ -32,7 +32,6 @@ _FIXED = {
     Reason.NODE_LOST: gettext_lazy("Its node stopped answering"),
     Reason.REFUSED: gettext_lazy("The cluster refused it"),
     Reason.IMAGE_INVALID: gettext_lazy("The image's name is not valid"),
-    Reason.START_FAILED: gettext_lazy("The container could not start"),
     Reason.OBJECT_DELETED: gettext_lazy("Deleted in the cluster, not by Berth"),
     Reason.FOREIGN_OBJECT: gettext_lazy("Its name is taken in the cluster"),
     Reason.UNKNOWN: gettext_lazy("The reason is unknown"),
@@ -103,14 +102,19 @@ def _retrying(facts: Facts) -> str:
 
 
 def _oom_killed(facts: Facts) -> str:
-    memory_mib = facts.number("memory_mib")
+    memory_mib = facts.memory_limit_mib
     if memory_mib is None:
         return _("Used more memory than its limit")
     return _("Used more than its %(limit)s of memory") % {"limit": units.memory_text(memory_mib)}
 
 
+def _start_failed(facts: Facts) -> str:
+    exit_code = facts.number("exit_code")
+    return exit_text(exit_code) if exit_code in (CANNOT_RUN, NOT_FOUND) else _("The container could not start")
+
+
 def _deadline(facts: Facts) -> str:
-    limit_s = facts.number("max_runtime_s")
+    limit_s = facts.time_limit_s
     if limit_s is None:
         return _("Reached its time limit")
     return _("Reached its time limit of %(limit)s") % {"limit": units.duration_text(limit_s)}
@@ -128,6 +132,7 @@ _COUNTED: dict[Reason, Callable[[Facts], str]] = {
     Reason.RETRYING: _retrying,
     Reason.EXIT_CODE: lambda facts: exit_text(facts.number("exit_code")),
     Reason.OOM_KILLED: _oom_killed,
+    Reason.START_FAILED: _start_failed,
     Reason.DEADLINE: _deadline,
     Reason.CANCELLED_BY: _cancelled_by,
 }

@@ -122,12 +122,18 @@ def _unschedulable(facts: Facts, _workload: Explained) -> Explanation:
     return Explanation(
         title=_("No node has room for it now"),
         sentence=_("It is in the cluster, but its scheduler finds no node with all that is asked for free."),
+        facts=_causes(facts),
         options=(
             Option(_("Wait until other work ends"), _("it is placed by itself")),
             Option(_("Cancel it and submit it with smaller sizes")),
         ),
         evidence=facts.message,
     )
+
+
+def _causes(facts: Facts) -> tuple[tuple[str, str], ...]:
+    """Return what the scheduler found, each with the number of nodes it found it on."""
+    return tuple((cause.text("text"), str(cause.number("count") or "?")) for cause in facts.many("causes"))
 
 
 WAITING: dict[Reason, Card] = {

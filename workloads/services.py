@@ -1,0 +1,160 @@
+"""What people do to workloads: policy, rows, audit, then hints. No network, no cluster."""
+
+import base64
+import secrets
+from collections.abc import Sequence
+
+from django.db import transaction
+from django.db.models import F
+from django.utils.translation import gettext_lazy as _
+
+from gpu.models import Node
+from portal.core import audit, idempotency, policy
+from portal.core.errors import Conflict, Rejected
+from portal.core.hints import hint, wake
+from portal.core.models import User
+from portal.core.policy import Action
+from portal.live.publish import WorkloadChanged, publish_workloads
+from tenants.models import Tenant
+from workloads import specs, tasks
+from workloads.admission import QUEUE
+from workloads.explain import problem_texts
+from workloads.models import Template, Workload, WorkloadEvent
+from workloads.specs import Ceiling, Desired, JobSpec, Problem, Reason, State
+from workloads.transitions import Change, apply_changes
+
+_KUBE_NAME_BYTES = 10  # more than 10 base32 characters need; the rest is cut off
+_KUBE_NAME_CHARS = 10
+
+
+def workload_submit(
+    *,
+    actor: User,
+    tenant: Tenant,
+    spec: JobSpec,
+    idempotency_key: str | None = None,
+    parent: Workload | None = None,
+) -> tuple[Workload, bool]:
+    """Queue a workload, or with a known idempotency key return what its first use made (then the second item is True).
+
+    Over the limits is no error: it waits. At most 12 SQL statements. Wakes the queue after the commit. Raises
+    NotVisible, Denied, Rejected by field, IdempotencyReplay.
+    """
+    policy.require(actor, Action.WORKLOAD_SUBMIT, tenant)
+    if parent is not None:
+        policy.require(actor, Action.WORKLOAD_VIEW, parent)
+    _reject(specs.spec_problems(spec))
+    workload = _row(actor, tenant, spec, parent)
+    with transaction.atomic():
+        if idempotency_key is not None:
+            digest = specs.digest_of([tenant.pk, spec, parent.pk if parent else None])
+            first = idempotency.claim(actor=actor, key=idempotency_key, digest=digest, object_id=workload.pk)
+            if first is not None:
+                return Workload.objects.get(pk=first), True
+        _reject([*_template_problems(actor, spec), *_size_problems(tenant, spec)])
+        _insert(actor, workload)
+    return workload, False
+
+
+def workload_cancel(*, actor: User, workload: Workload) -> Workload:
+    """Cancel: at once while it is queued, else by ending its pods first (state stopping); twice is the same as once.
+
+    One's own needs WORKLOAD_CANCEL, others' WORKLOAD_CANCEL_ANY. Raises NotVisible, Denied, and Conflict where it has
+    already ended.
+    """
+    own = workload.owner_id == actor.pk
+    policy.require(actor, Action.WORKLOAD_CANCEL if own else Action.WORKLOAD_CANCEL_ANY, workload)
+    with transaction.atomic():
+        row = Workload.objects.select_for_update(no_key=True).get(pk=workload.pk)
+        if row.state in specs.TERMINAL:
+            raise Conflict(_("It has already ended, so there is nothing to cancel."))
+        if row.desired != Desired.STOP:
+            _stop(actor, row)
+    return Workload.objects.select_related("tenant", "owner").get(pk=workload.pk)
+
+
+def _reject(problems: Sequence[Problem]) -> None:
+    if problems:
+        raise Rejected({field: list(texts) for field, texts in problem_texts(problems).items()})
+
+
+def _row(actor: User, tenant: Tenant, spec: JobSpec, parent: Workload | None) -> Workload:
+    return Workload(
+        tenant=tenant,
+        owner=actor,
+        name=spec.name,
+        kind=spec.kind,
+        spec=specs.spec_json(spec),
+        spec_digest=specs.digest_of(spec),
+        kube_name=_kube_name(),
+        parent=parent,
+        cpu_millicores=spec.resources.cpu_millicores,
+        memory_mib=spec.resources.memory_mib,
+        gpus=spec.resources.gpus,
+    )
+
+
+def _kube_name() -> str:
+    random = base64.b32encode(secrets.token_bytes(_KUBE_NAME_BYTES)).decode().lower()
+    return f"w-{random[:_KUBE_NAME_CHARS]}"
+
+
+def _template_problems(actor: User, spec: JobSpec) -> list[Problem]:
+    if not spec.template or Template.objects.visible_to(actor).filter(slug=spec.template).exists():
+        return []
+    return [Problem("template", "unknown_template")]
+
+
+def _size_problems(tenant: Tenant, spec: JobSpec) -> list[Problem]:
+    limits = tenant.limits
+    whole = Ceiling(limits.cpu_millicores, limits.memory_mib, limits.gpus)
+    nodes = [Ceiling(*sizes) for sizes in Node.objects.values_list("cpu_millicores", "memory_mib", "gpus")]
+    return specs.size_problems(spec.resources, whole, nodes)
+
+
+def _insert(actor: User, workload: Workload) -> None:
+    workload.save(force_insert=True)
+    WorkloadEvent.objects.create(workload=workload, state=State.QUEUED, actor=actor)
+    audit.record(
+        actor=actor,
+        action="workload.submit",
+        target=workload,
+        tenant_id=workload.tenant_id,
+        after={
+            "name": workload.name,
+            "image": workload.spec["image"],
+            "spec_digest": workload.spec_digest,
+            "cpu_millicores": workload.cpu_millicores,
+            "memory_mib": workload.memory_mib,
+            "gpus": workload.gpus,
+        },
+    )
+    changed = WorkloadChanged(
+        id=workload.pk, tenant_id=workload.tenant_id, state=State.QUEUED.value, version=workload.version
+    )
+    transaction.on_commit(lambda: publish_workloads([changed]), robust=True)
+    wake(QUEUE)
+
+
+def _stop(actor: User, row: Workload) -> None:
+    waits = row.state == State.QUEUED
+    Workload.objects.filter(pk=row.pk).update(desired=Desired.STOP, generation=F("generation") + 1)
+    change = Change(
+        workload_id=row.pk,
+        state=State.CANCELLED if waits else State.STOPPING,
+        reason=Reason.CANCELLED_BY,
+        params={"user": actor.get_username()},
+        attempt_n=row.attempts_made or None,
+        actor_id=actor.pk,
+    )
+    apply_changes([change])
+    audit.record(
+        actor=actor,
+        action="workload.cancel",
+        target=row,
+        tenant_id=row.tenant_id,
+        before={"state": row.state},
+        after={"state": change.state.value},
+    )
+    hint(tasks.reconcile_workload, str(row.pk))
+    wake(QUEUE)
