@@ -13,7 +13,6 @@ from django.utils.translation import gettext_lazy as _
 from portal.core.errors import Rejected
 from portal.core.fields import CpuField, DurationField, MemoryField
 from workloads import specs
-from workloads.models import Template
 from workloads.specs import JobSpec, Resources
 
 DEFAULT_CPU_MILLICORES = 1000
@@ -31,6 +30,7 @@ class SubmitForm(forms.Form):
 
     template = forms.CharField(required=False, widget=forms.HiddenInput)
     idempotency_key = forms.UUIDField(required=False, widget=forms.HiddenInput)
+    parent = forms.UUIDField(required=False, widget=forms.HiddenInput)
     name = forms.CharField(
         label=_("Name"),
         max_length=specs.MAX_NAME,
@@ -113,6 +113,10 @@ class SubmitForm(forms.Form):
             for message in messages:
                 self.add_error(name if name in self.fields else None, str(message))
 
+    def with_new_key(self) -> "SubmitForm":
+        """Return this form as it was sent, with a key that no submission has."""
+        return SubmitForm({name: self.data.get(name) for name in self.data} | {"idempotency_key": str(uuid.uuid4())})
+
     @property
     def more_open(self) -> bool:
         """Whether the folded section must be open: something in it is set or wrong."""
@@ -135,13 +139,13 @@ class AskForm(forms.Form):
         )
 
 
-def initial_of(template: Template | None) -> dict[str, Any]:
-    """Return the form's first values: the template's spec, with defaults for what it leaves out, and a fresh key."""
-    spec: Mapping[str, Any] = template.spec if template else {}
+def initial_of(spec: Mapping[str, Any], *, template: str = "", parent: uuid.UUID | None = None) -> dict[str, Any]:
+    """Return the form's first values: a spec, with defaults for what it leaves out, and a fresh key."""
     resources = spec.get("resources") or {}
     return {
-        "template": template.slug if template else "",
+        "template": template,
         "idempotency_key": uuid.uuid4(),
+        "parent": parent,
         "name": spec.get("name", ""),
         "image": spec.get("image", ""),
         "script": spec.get("script") or "",

@@ -11,11 +11,16 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Exists, Q, Sum
+from django.db.models import Exists, F, Q, QuerySet, Sum
 from django.utils.dateparse import parse_datetime
 
+from portal.core import policy
 from portal.core.errors import NotVisible
 from portal.core.models import User
+from portal.core.policy import Action
+from tenants.models import Tenant
+from tenants.roles import GRANTS, memberships_of
+from tenants.selectors import tenant_get
 from tenants.specs import Limits
 from workloads.models import Attempt, Pod, Template, Workload, WorkloadEvent, WorkloadQuerySet
 from workloads.specs import ACTIVE
@@ -24,6 +29,7 @@ PAGE_SIZE = 50
 MOST_EVENTS = 200
 MOST_PODS = 500
 MOST_ROWS_ASKED = 100
+MOST_TENANTS = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,10 +127,34 @@ def pods_of(workload: Workload) -> list[Pod]:
     return list(rows.order_by("-attempt__n", "index", "created_at")[:MOST_PODS])
 
 
-def template_list(*, user: User, tenant_id: uuid.UUID | None = None) -> list[Template]:
+def submit_tenants(*, user: User) -> list[Tenant]:
+    """Return the tenants that the user may submit to, by slug. One statement, or none where roles are known."""
+    if user.is_platform_admin:
+        return list(Tenant.objects.visible_to(user).order_by("slug")[:MOST_TENANTS])
+    return [found.tenant for found in memberships_of(user) if Action.WORKLOAD_SUBMIT in GRANTS[found.role]]
+
+
+def submit_tenant(*, user: User, slug: str = "") -> Tenant | None:
+    """Return the tenant that a URL names, else the first that the user may submit to, else None.
+
+    A slug of a missing or foreign tenant raises NotVisible, one where the role forbids it Denied.
+    """
+    if not slug:
+        return next(iter(submit_tenants(user=user)), None)
+    tenant = tenant_get(user=user, slug=slug)
+    policy.require(user, Action.WORKLOAD_SUBMIT, tenant)
+    return tenant
+
+
+def template_list(*, user: User, tenant: Tenant) -> list[Template]:
     """Return the current templates that the user may use in a tenant, in their order. One statement."""
-    rows = Template.objects.visible_to(user).filter(current=True).order_by("position", "title")
-    return list(rows.filter(Q(tenant__isnull=True) | Q(tenant_id=tenant_id)) if tenant_id else rows)
+    return list(_templates_in(user, tenant).order_by("position", "title"))
+
+
+def template_get(*, user: User, tenant: Tenant, slug: str) -> Template | None:
+    """Return a current template by its slug, the tenant's own before a public one. One statement."""
+    rows = _templates_in(user, tenant).filter(slug=slug)
+    return rows.order_by(F("tenant").asc(nulls_last=True)).first()
 
 
 def first_templates(*, user: User, limit: int = 3) -> list[Template]:
@@ -150,6 +180,11 @@ def held_by_tenants(tenant_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Limits
 def held_by_all() -> Limits:
     """Return what the unreleased attempts of all tenants hold together. One statement."""
     return _limits(Attempt.objects.filter(released_at__isnull=True).aggregate(**_SUMS))
+
+
+def _templates_in(user: User, tenant: Tenant) -> QuerySet[Template]:
+    rows = Template.objects.visible_to(user).filter(current=True)
+    return rows.filter(Q(tenant__isnull=True) | Q(tenant=tenant))
 
 
 _SUMS = {

@@ -2,10 +2,10 @@
 
 from django.urls import path
 
-from portal.web import views
+from portal.web import home, views
 
 urlpatterns = [
-    path("", views.home, name="home"),
+    path("", home.home, name="home"),
     path("healthz", views.healthz, name="healthz"),
     path("readyz", views.readyz, name="readyz"),
     path("preferences/theme/", views.set_theme, name="set_theme"),

@@ -1,4 +1,4 @@
-"""Shell pages: home, preferences, health, error pages."""
+"""Shell pages: preferences, health, error pages."""
 
 from typing import Any
 
@@ -14,12 +14,6 @@ from portal.core.routes import route
 from portal.web import faults, health
 
 PREFERENCE_COOKIE_AGE_S = 365 * 24 * 3600
-
-
-@route(Action.SIGNED_IN)
-@require_GET
-def home(request: HttpRequest) -> HttpResponse:
-    return redirect("workloads:list")
 
 
 @route(Action.PUBLIC)

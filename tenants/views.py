@@ -1,0 +1,129 @@
+"""Pages of tenants: list, create, limits, members. A handler parses, asks one selector or service, and renders."""
+
+from collections.abc import Callable
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from portal.core import policy
+from portal.core.errors import Rejected
+from portal.core.models import User
+from portal.core.policy import Action
+from portal.core.routes import person, route
+from tenants import selectors, services
+from tenants.forms import MemberForm, NewTenantForm, RejectingForm, TenantForm, initial_of
+from tenants.gauges import gauges_of
+from tenants.models import Membership, Tenant
+from tenants.roles import role_in
+from tenants.specs import Role
+from tenants.usage import held_by
+
+MOST_TENANTS = 200
+
+
+@route(Action.TENANT_VIEW)
+@require_GET
+def tenants(request: HttpRequest) -> HttpResponse:
+    user = person(request)
+    shown = list(selectors.tenant_list(user=user)[:MOST_TENANTS])
+    held = held_by([tenant.pk for tenant in shown])
+    rows = [(tenant, gauges_of(tenant.limits, held[tenant.pk]), role_in(user, tenant)) for tenant in shown]
+    context = {"rows": rows, "may_create": policy.allowed(user, Action.TENANT_CREATE)}
+    return render(request, "tenants/list.html", context)
+
+
+@route(Action.TENANT_CREATE)
+@require_http_methods(["GET", "HEAD", "POST"])
+def new(request: HttpRequest) -> HttpResponse:
+    user = person(request)
+    policy.require(user, Action.TENANT_CREATE)
+    form = NewTenantForm(request.POST or None, initial=initial_of())
+    if form.is_valid():
+        slug, name = form.cleaned_data["slug"], form.cleaned_data["name"]
+        limits = form.limits()
+        if _stored(form, lambda: services.tenant_create(actor=user, slug=slug, name=name, limits=limits)):
+            return redirect("tenants:detail", slug)
+    return render(request, "tenants/new.html", {"form": form}, status=400 if form.errors else 200)
+
+
+@route(Action.TENANT_VIEW)
+@require_GET
+def detail(request: HttpRequest, slug: str) -> HttpResponse:
+    user = person(request)
+    tenant = selectors.tenant_get(user=user, slug=slug)
+    return _detail_page(request, user, tenant, MemberForm())
+
+
+@route(Action.TENANT_EDIT_LIMITS)
+@require_http_methods(["GET", "HEAD", "POST"])
+def edit(request: HttpRequest, slug: str) -> HttpResponse:
+    user = person(request)
+    tenant = selectors.tenant_get(user=user, slug=slug)
+    policy.require(user, Action.TENANT_EDIT_LIMITS, tenant)
+    form = TenantForm(request.POST or None, initial=initial_of(tenant))
+    if form.is_valid():
+        name, limits = form.cleaned_data["name"], form.limits()
+        if _stored(form, lambda: services.tenant_update(actor=user, tenant=tenant, name=name, limits=limits)):
+            messages.success(request, _("The limits of %(tenant)s are changed.") % {"tenant": slug})
+            return redirect("tenants:detail", slug)
+    gauges = gauges_of(tenant.limits, held_by([tenant.pk])[tenant.pk])
+    context = {"form": form, "tenant": tenant, "gauges": gauges}
+    return render(request, "tenants/edit.html", context, status=400 if form.errors else 200)
+
+
+@route(Action.TENANT_MEMBERS)
+@require_POST
+def member_set(request: HttpRequest, slug: str) -> HttpResponse:
+    user = person(request)
+    tenant = selectors.tenant_get(user=user, slug=slug)
+    policy.require(user, Action.TENANT_MEMBERS, tenant)
+    form = MemberForm(request.POST)
+    if form.is_valid():
+        member, role = form.cleaned_data["username"], Role(form.cleaned_data["role"])
+        if _stored(form, lambda: services.membership_set(actor=user, tenant=tenant, user=member, role=role)):
+            return redirect("tenants:detail", slug)
+    return _detail_page(request, user, tenant, form, status=400)
+
+
+@route(Action.TENANT_MEMBERS)
+@require_POST
+def member_remove(request: HttpRequest, slug: str) -> HttpResponse:
+    user = person(request)
+    tenant = selectors.tenant_get(user=user, slug=slug)
+    policy.require(user, Action.TENANT_MEMBERS, tenant)
+    member = User.objects.filter(memberships__tenant=tenant, username=request.POST.get("username", "")).first()
+    if member is not None:
+        services.membership_remove(actor=user, tenant=tenant, user=member)
+        messages.success(request, _("%(user)s is no longer a member.") % {"user": member.get_username()})
+    gone = member == user and not policy.allowed(user, Action.TENANT_VIEW)
+    return redirect("tenants:list") if gone else redirect("tenants:detail", slug)
+
+
+def _stored(form: RejectingForm, write: Callable[[], object]) -> bool:
+    """Call a service; what it rejects stands at the form's fields."""
+    try:
+        write()
+    except Rejected as rejected:
+        form.reject(rejected)
+        return False
+    return True
+
+
+def _detail_page(
+    request: HttpRequest, user: User, tenant: Tenant, form: MemberForm, *, status: int = 200
+) -> HttpResponse:
+    context = {
+        "tenant": tenant,
+        "problem": selectors.status_text(tenant),
+        "gauges": gauges_of(tenant.limits, held_by([tenant.pk])[tenant.pk]),
+        "members": selectors.membership_list(user=user, tenant=tenant),
+        "roles": Membership.Role.choices,
+        "form": form,
+        "may_edit": policy.allowed(user, Action.TENANT_EDIT_LIMITS, tenant),
+        "may_manage": policy.allowed(user, Action.TENANT_MEMBERS, tenant),
+        "may_submit": policy.allowed(user, Action.WORKLOAD_SUBMIT, tenant),
+    }
+    return render(request, "tenants/detail.html", context, status=status)
