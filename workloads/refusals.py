@@ -1,0 +1,68 @@
+"""What a refusal by the cluster means: whether it can pass by itself, and its numbers for people. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from portal.kube.errors import BadRequest, Forbidden, Invalid, KubeError, Shortage, parse_quota_message
+
+MAX_MESSAGE_CHARS = 500
+_MIB = 1024 * 1024
+# Kubernetes' names of what a quota counts → ours, with the factor from its base unit.
+_AMOUNTS = {
+    "requests.cpu": ("cpu_millicores", Decimal(1000)),
+    "cpu": ("cpu_millicores", Decimal(1000)),
+    "requests.memory": ("memory_mib", Decimal(1) / _MIB),
+    "limits.memory": ("memory_mib", Decimal(1) / _MIB),
+    "memory": ("memory_mib", Decimal(1) / _MIB),
+    "pods": ("pods", Decimal(1)),
+    "requests.nvidia.com/gpu": ("gpus", Decimal(1)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether trying again can help, and the parameters of the reason."""
+
+    retryable: bool
+    params: dict[str, Any]
+
+
+def verdict(error: KubeError) -> Verdict:
+    """Judge an error of a create: refusals of what was asked are final, everything else may pass.
+
+    A missing right (RBAC) passes once the namespace is complete; a full quota passes when other work ends.
+    """
+    params = refusal_params(error.message)
+    if isinstance(error, Invalid | BadRequest):
+        return Verdict(False, params)
+    if isinstance(error, Forbidden):
+        passing = error.quota is not None or error.namespace_terminating or _lacks_right(error.message)
+        return Verdict(passing, params)
+    return Verdict(True, params)
+
+
+def refusal_params(message: str) -> dict[str, Any]:
+    """Return a refusal's parameters: the message, and resource, asked, held and limit where a quota names numbers."""
+    params: dict[str, Any] = {"message": message[:MAX_MESSAGE_CHARS]}
+    quota = parse_quota_message(message)
+    return params | _numbers(quota.shortages) if quota is not None else params
+
+
+def _numbers(shortages: Sequence[Shortage]) -> dict[str, Any]:
+    for shortage in shortages:
+        name, factor = _AMOUNTS.get(shortage.resource, (shortage.resource[:100], Decimal(1)))
+        if shortage.used + shortage.requested > shortage.limited:
+            asked, held, limit = shortage.requested, shortage.used, shortage.limited
+            return {
+                "resource": name,
+                "asked": round(asked * factor),
+                "held": round(held * factor),
+                "limit": round(limit * factor),
+            }
+    return {}
+
+
+def _lacks_right(message: str) -> bool:
+    return ' cannot create resource "' in message
