@@ -52,8 +52,8 @@ def load_credentials(path: Path) -> Credentials:
         )
         context = _ssl_context(loaded) if loaded.host.startswith("https:") else None
         ca_data = b64encode(Path(loaded.ssl_ca_cert).read_bytes()).decode() if loaded.ssl_ca_cert else None
-    except (config.ConfigException, OSError, ValueError) as error:
-        raise ClusterUnavailable(f"{path.name} is no usable kubeconfig: {error}") from error
+    except Exception as error:  # the library raises whatever it stumbles over in a broken file
+        raise ClusterUnavailable(f"{path.name} is no usable kubeconfig ({type(error).__name__})") from error
     return Credentials(
         server=loaded.host.rstrip("/"),
         authorization=loaded.api_key.get("BearerToken"),

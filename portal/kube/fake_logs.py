@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -62,7 +62,7 @@ class FakeLogSource:
         since: datetime | None = None,
         previous: bool = False,
         follow: bool = True,
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """Yield lines as the real source does: cut at 64 KiB, `since` rounded down to the second."""
         self.opened.append((namespace, pod, container, since))
         if self._errors:

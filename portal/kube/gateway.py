@@ -1,6 +1,6 @@
 """What the rest of Berth knows of a cluster: Protocols and their value types. Free to import, talks to nothing."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from datetime import datetime
 from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar, overload
 
@@ -151,10 +151,11 @@ class LogSource(Protocol):
         since: datetime | None = None,
         previous: bool = False,
         follow: bool = True,
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """Yield timestamped lines without their newline, as `portal.kube.lines.parse_line` takes them.
 
         `since` has a resolution of one second, so lines may come again. A line over 64 KiB comes in pieces.
+        Whoever leaves early calls `aclose()` on it, which drops the connection.
         Ends when the container's output ends (or, without `follow`, at its present end). Raises KubeError:
         BadRequest while the container has not started, NotFound when the pod is gone, ClusterUnavailable when cut off.
         """

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -42,7 +42,7 @@ class HttpLogSource:
         since: datetime | None = None,
         previous: bool = False,
         follow: bool = True,
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """Yield timestamped lines; see `LogSource.follow`."""
         path = PODS.path(namespace=namespace, name=pod, subresource="log")
         query = _query(container=container, since=since, previous=previous, follow=follow)
