@@ -132,7 +132,10 @@ def _run(argv: list[str], *, stdin: str = "") -> str:
     )
     if done.returncode != 0:
         last = "\n".join((done.stdout + done.stderr).strip().splitlines()[-5:])
-        raise StartError(f"The embedded PostgreSQL cannot be prepared ({Path(argv[0]).name}):\n{last}")
+        raise StartError(
+            f"The embedded PostgreSQL cannot be prepared ({Path(argv[0]).name}):\n{last}\n"
+            "Ways out: start as an ordinary user, or give DATABASE_URL."
+        )
     return done.stdout
 
 

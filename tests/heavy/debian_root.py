@@ -38,18 +38,24 @@ _PASSED = re.compile(
 )
 # Rebuilt inside: what belongs to this machine's Python, or is this module's own.
 _CACHE_NOT_SHARED = {"venv", "debian"}
+# A real change of root, not chroot: the kernel allows no user namespaces to a process in a chroot.
 _MOUNTS = """
 set -e
 mount --make-rprivate /
-mount --rbind /dev "$ROOT/dev"
-mount -t proc proc "$ROOT/proc"
-mount -t proc proc /proc
-mount --rbind /sys "$ROOT/sys"
-mount -t tmpfs tmpfs "$ROOT/run"
+mount --bind "$ROOT" "$ROOT"
+cd "$ROOT"
+mount --rbind /dev dev
+mount -t proc proc proc
+mount --rbind /sys sys
+mount -t tmpfs tmpfs run
 for entry in $SHARED; do
     mkdir -p "$ROOT$CACHE/$entry"
     mount --bind "$OUTER/$entry" "$ROOT$CACHE/$entry"
 done
+mkdir outside
+pivot_root . outside
+umount --lazy /outside
+rmdir /outside
 echo mounted
 exec sleep infinity
 """
@@ -66,7 +72,7 @@ class Machine:
         """Return a command line that runs a shell script inside, in root's home and with a clean environment."""
         passed = [f"{name}={value}" for name, value in os.environ.items() if _PASSED.match(name)]
         environment = [f"HOME={HOME}", f"PATH={_PROGRAMS_PATH}", "LANG=C.UTF-8", *passed]
-        return [*self._enter, "chroot", str(self.root), "env", "-i", *environment, "sh", "-c", f"cd {HOME}; {script}"]
+        return [*self._enter, "env", "-i", *environment, "sh", "-c", f"cd {HOME}; {script}"]
 
     def run(self, script: str) -> str:
         """Run a shell script inside and return what it printed; raises when it fails."""
