@@ -51,21 +51,23 @@ class Change:
 
 
 def apply_changes(changes: Sequence[Change]) -> set[UUID]:
-    """Write the changes that differ from their rows, with one event each; return the ids that changed.
+    """Write the changes that differ from their rows, and return the ids that changed.
 
-    Three statements at most, whatever the number of changes (of several for one workload the last counts). Call it
-    inside a transaction; publishes on commit. Rows are locked in the order of their ids, so that two writers of
-    batches don't deadlock.
+    A new state or reason makes an event; new numbers of the same reason only change the row. Of several changes to one
+    workload the last counts. Call it inside a transaction; publishes on commit. Three statements, however many
+    changes. Rows are locked in the order of their ids, so that two writers of batches don't deadlock.
     """
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("apply_changes() writes rows and events together: call it inside a transaction")
     latest = {change.workload_id: change for change in changes}
     if not latest:
         return set()
-    if len(latest) > 1:
-        _lock(latest)
+    before = _lock(latest)
     changed = _update(list(latest.values()))
-    WorkloadEvent.objects.bulk_create(_event(latest[row.id]) for row in changed)
+    told = [latest[row.id] for row in changed]
+    WorkloadEvent.objects.bulk_create(
+        _event(change) for change in told if before[change.workload_id] != (change.state, change.reason)
+    )
     if changed:
         transaction.on_commit(lambda: publish_workloads(changed), robust=True)
     return {row.id for row in changed}
@@ -82,11 +84,14 @@ def storable(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _lock(ids: Iterable[UUID]) -> None:
+def _lock(ids: Iterable[UUID]) -> dict[UUID, tuple[str, str]]:
+    """Lock the rows and return the state and reason that each has now."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT id FROM workloads_workload WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE", [list(ids)]
+            "SELECT id, state, reason_code FROM workloads_workload WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE",
+            [list(ids)],
         )
+        return {row[0]: (row[1], row[2]) for row in cursor.fetchall()}
 
 
 def _update(changes: list[Change]) -> list[WorkloadChanged]:
