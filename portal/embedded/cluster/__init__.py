@@ -1,1 +1,1 @@
-"""The embedded Kubernetes as a program: which sources make it, and how its binary gets built once and kept. Stdlib only."""
+"""The embedded Kubernetes as a program: what it is made of, and how it is built once and kept. Stdlib only."""

@@ -38,9 +38,10 @@ class Program:
 
     name: str
     package: str
+    patience: str = ""
 
 
-DEVCLUSTER = Program("devcluster", ".")
+DEVCLUSTER = Program("devcluster", ".", f" (Kubernetes {KUBERNETES_VERSION}): 6 to 12 minutes on two cores, once")
 PAUSE = Program("pause", "./pause")
 
 
@@ -86,7 +87,7 @@ def _build(program: Program, target: Path, *, cache_dir: Path, source_dir: Path,
     _check_room(target.parent)
     go = find_go(lock=source_dir / "go-toolchain.lock", cache_dir=cache_dir)
     began = time.monotonic()
-    say(f"building {program.name} {KUBERNETES_VERSION} with {go}: 6 to 12 minutes on two cores, the first time only")
+    say(f"building {program.name} with {go}{program.patience}")
     with tempfile.TemporaryDirectory(prefix="build-", dir=target.parent) as scratch:
         unfinished = Path(scratch) / program.name
         _compile(go, program, unfinished, source_dir=source_dir, say=say)
@@ -97,17 +98,16 @@ def _build(program: Program, target: Path, *, cache_dir: Path, source_dir: Path,
 def _compile(go: Path, program: Program, output: Path, *, source_dir: Path, say: Callable[[str], None]) -> None:
     environment = {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly"}
     total = _count_packages(go, program, source_dir, environment, say)
-    command = ["nice", "-n", "19", go, "build", "-v", *_FLAGS, "-o", output, program.package]
+    command = ["nice", "-n", "19", str(go), "build", "-v", *_FLAGS, "-o", str(output), program.package]
     last_words: list[str] = []
-    compiled, said_at = 0, 0.0
+    said_at = 0.0
     process = subprocess.Popen(
         command, cwd=source_dir, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stderr is not None  # noqa: S101 - asked for above
-    for line in process.stderr:
+    for compiled, line in enumerate(process.stderr, start=1):
         last_words = [*last_words[-8:], line.rstrip()]
-        compiled += 1
         if time.monotonic() - said_at >= _SAY_EVERY_S:
             said_at = time.monotonic()
             say(f"compiling: {min(99, 100 * compiled // total)} % ({compiled} of {total} packages)")
@@ -142,6 +142,7 @@ def _check_room(directory: Path) -> None:
 def main() -> int:
     """Build if needed and print the path."""
     try:
+        ensure(PAUSE, cache_dir=env.cache_dir())
         print(ensure(cache_dir=env.cache_dir()), flush=True)
     except StartError as exc:
         print(exc, file=sys.stderr)

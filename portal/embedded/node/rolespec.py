@@ -1,0 +1,29 @@
+"""What a role is: a process that the holder runs and the keeper restarts."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from portal.embedded.node.holder import SYSTEM_PATH
+
+
+def _environment() -> dict[str, str]:
+    # Go gives memory back sooner; the control plane is idle most of the time.
+    return {"PATH": SYSTEM_PATH, "LANG": "C.UTF-8", "HOME": "/root", "GOGC": "60"}
+
+
+def always_ready() -> bool:
+    """Take a role for ready as soon as it runs."""
+    return True
+
+
+@dataclass(frozen=True)
+class RoleSpec:
+    """A role: what to run, after which others are ready, and how to see that it is ready itself."""
+
+    name: str
+    argv: tuple[str, ...]
+    log_path: Path
+    after: tuple[str, ...] = ()
+    ready: Callable[[], bool] = always_ready
+    env: Mapping[str, str] = field(default_factory=_environment)
