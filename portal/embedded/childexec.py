@@ -10,23 +10,50 @@ import sys
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
+PR_SET_KEEPCAPS = 8
+PR_CAP_AMBIENT = 47
+PR_CAP_AMBIENT_RAISE = 2
+CAPABILITY_VERSION_3 = 0x20080522
+FILE_RIGHTS = (1, 2, 3)  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER
 CLONE_NEWUSER = 0x10000000
 CANNOT_RUN = 126
 NOBODY = 65534
 
 
 def leave_root(libc: ctypes.CDLL) -> None:
-    """Enter a user namespace in which this process is nobody, while its files stay root's.
+    """Stop being uid 0, which PostgreSQL refuses to run as, without an account to add or files to hand over.
 
-    PostgreSQL refuses to run as uid 0; so there is no account to add and nothing to chown. Raises OSError.
+    In a user namespace this process is nobody while its files stay root's. Where those are forbidden (most containers,
+    every chroot) it becomes nobody for real and keeps the right to reach root's files. Raises OSError.
     """
     outer_uid, outer_gid = os.geteuid(), os.getegid()
     if libc.unshare(CLONE_NEWUSER) != 0:
-        code = ctypes.get_errno()
-        raise OSError(code, f"user namespaces are forbidden here ({os.strerror(code)})")
+        keep_file_rights(libc)
+        return
     Path("/proc/self/setgroups").write_text("deny")
     Path("/proc/self/uid_map").write_text(f"{NOBODY} {outer_uid} 1")
     Path("/proc/self/gid_map").write_text(f"{NOBODY} {outer_gid} 1")
+
+
+def keep_file_rights(libc: ctypes.CDLL) -> None:
+    """Become nobody, and pass only the rights over files on to the program. Raises OSError."""
+    checked(libc.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0))
+    os.setgroups([])
+    os.setresgid(NOBODY, NOBODY, NOBODY)
+    os.setresuid(NOBODY, NOBODY, NOBODY)
+    mask = sum(1 << right for right in FILE_RIGHTS)
+    header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
+    # Effective, permitted, inheritable; then the same three for capabilities above 31, all dropped.
+    checked(libc.capset(header, (ctypes.c_uint32 * 6)(mask, mask, mask, 0, 0, 0)))
+    for right in FILE_RIGHTS:
+        checked(libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, right, 0, 0))
+
+
+def checked(answer: int) -> None:
+    """Raise OSError where a system call failed."""
+    if answer != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, f"root cannot be left here ({os.strerror(code)})")
 
 
 def become(arguments: list[str]) -> None:
