@@ -61,8 +61,10 @@ export class Scroll {
     const hit = document.elementFromPoint(x, Math.min(Math.max(y, 0), innerHeight - 1));
     const line = hit?.closest<HTMLElement>("[id^=L]");
     if (line && this.box.contains(line)) return line;
-    const lines = [...this.box.querySelectorAll<HTMLElement>(":scope > .block:last-of-type > [id^=L]")];
-    return (y > box.top + box.height / 2 ? lines.at(-1) : lines[0]) ?? null;
+    const blocks = this.box.querySelectorAll<HTMLElement>(":scope > .block");
+    const low = y > box.top + box.height / 2;
+    const nearest = (low ? blocks[blocks.length - 1]?.lastElementChild : blocks[0]?.firstElementChild) ?? null;
+    return nearest instanceof HTMLElement && nearest.id ? nearest : null;
   }
 
   private moved(): void {

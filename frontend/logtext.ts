@@ -43,8 +43,7 @@ export function levelOf(plain: string): "err" | "warn" | "" {
 
 function visible(control: string): string {
   const code = control.charCodeAt(0);
-  if (code <= 0x20) return String.fromCharCode(0x2400 + code);
-  if (code === 0x7f) return "\u2421";
+  if (code < 0x20 || code === 0x7f) return `^${String.fromCharCode(code ^ 0x40)}`;
   return code <= 0xff ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u${code.toString(16).padStart(4, "0")}`;
 }
 

@@ -5,7 +5,7 @@ import { type Clock, type Row, adoptRow, buildAttemptMark, buildRow, stampText }
 import { type Range, within } from "./sequence";
 import { type Texts, counted } from "./texts";
 
-export const BLOCK_LINES = 1000;
+export const BLOCK_LINES = 250;
 
 interface Block {
   kind: "block";

@@ -175,11 +175,14 @@ class LogViewer {
   private showLink(link: Link): void {
     const state = part(this.root, "[data-link]");
     const good = link === "connected" || link === "ended";
-    const waiting = typeof link === "object";
     state.classList.toggle("lost", !good);
-    state.textContent = waiting ? this.texts("reconnecting", { n: Math.max(1, Math.round(link.waitMs / 1000)) }) : this.texts(link);
+    if (typeof link === "object") {
+      state.textContent = this.texts("reconnecting", { n: Math.max(1, Math.round(link.waitMs / 1000)) });
+    } else if (link === "signed_out" || link === "missing" || link === "revoked") {
+      state.textContent = this.texts("not_live");
+      this.refuse(this.texts(link));
+    } else state.textContent = this.texts(link);
     if (link === "ended") this.sealed();
-    if (link === "signed_out" || link === "missing" || link === "revoked") this.refuse(this.texts(link));
   }
 
   private sealed(): void {

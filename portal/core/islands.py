@@ -28,6 +28,7 @@ LOGS: Texts = {
     "connected": _("Connected"),
     "reconnecting": _("Reconnecting in {n} s"),
     "ended": _("Complete: the log is closed"),
+    "not_live": _("Not live"),
     "signed_out": _("You are signed out. Sign in to see new lines."),
     "missing": _("This workload does not exist, or is not yours to see."),
     "revoked": _("You may no longer see this log."),

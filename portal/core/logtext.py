@@ -74,10 +74,8 @@ def level_of(plain: str) -> str:
 def visible(control: str) -> str:
     """Return a printable stand-in for a control character."""
     code = ord(control)
-    if code <= 0x20:
-        return chr(0x2400 + code)
-    if code == 0x7F:
-        return "\u2421"
+    if code < 0x20 or code == 0x7F:
+        return f"^{chr(code ^ 0x40)}"  # caret notation: every font has it
     return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}"
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 SPRITE = set(re.findall(r'<symbol id="([a-z0-9-]+)"', (ROOT / "static/icons.svg").read_text()))
-NAMED = re.compile(r'(?:\bicon |\bicon_name=|\bnav_item "[\w:]+" |\bicon\()"([a-z0-9-]+)"')
+NAMED = re.compile(r'(?:%\s*icon |\bicon_name=|\bnav_item "[\w:]+" |\bicon\()"([a-z0-9-]+)"')
 
 
 def _named_in(*patterns: str) -> dict[str, Path]:
