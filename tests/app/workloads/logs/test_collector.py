@@ -1,0 +1,90 @@
+"""Lines come in once, whatever is cut, killed or restarted."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from portal.live.payloads import GAP, LINE
+from tests.app.workloads.logs.conftest import LoggedWorkload, collecting, eventually, in_thread
+from workloads.models import LogChunk, LogTail, Workload
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+async def test_lines_are_numbered_from_one_without_holes(logged: LoggedWorkload, chunk_directory: Path) -> None:
+    await logged.write(*range(50))
+    async with collecting(logged.logs, chunk_directory):
+        await eventually(lambda: logged.has_lines(50))
+        await logged.write(*range(50, 60))
+        await eventually(lambda: logged.has_lines(60))
+    lines = await logged.lines()
+    assert [line.seq for line in lines] == list(range(1, 61))
+    assert [line.text for line in lines] == [f"line {number}" for number in range(60)]
+    assert {(line.attempt, line.pod, line.container, line.kind) for line in lines} == {(1, "r0", "main", LINE)}
+
+
+async def test_a_finished_log_is_sealed_into_chunks(logged: LoggedWorkload, chunk_directory: Path) -> None:
+    await logged.write(*range(20))
+    async with collecting(logged.logs, chunk_directory):
+        await eventually(lambda: logged.has_lines(20))
+        await logged.end()
+        await eventually(logged.is_sealed)
+    assert await in_thread(LogTail.objects.count) == 0
+    assert await in_thread(LogChunk.objects.count) == 1
+    assert await logged.texts() == [f"line {number}" for number in range(20)]
+
+
+async def test_streams_that_are_cut_again_and_again_lose_and_double_nothing(
+    logged: LoggedWorkload, chunk_directory: Path
+) -> None:
+    async with collecting(logged.logs, chunk_directory):
+        for start in range(0, 100, 10):
+            await logged.write(*range(start, start + 10))
+            await eventually(partial(logged.has_lines, start + 1))
+            await logged.logs.cut_all()
+        await eventually(lambda: logged.has_lines(100))
+        await logged.end()
+        await eventually(logged.is_sealed)
+    assert await logged.texts() == [f"line {number}" for number in range(100)]
+
+
+async def test_a_killed_collector_is_followed_by_another_that_stores_each_line_once(
+    logged: LoggedWorkload, chunk_directory: Path
+) -> None:
+    await logged.write(*range(30))
+    async with collecting(logged.logs, chunk_directory) as first:
+        await eventually(lambda: logged.has_lines(10))
+        first.cancel()
+    async with collecting(logged.logs, chunk_directory):
+        await logged.write(*range(30, 60))
+        await eventually(lambda: logged.has_lines(60), within_s=15)
+        await logged.end()
+        await eventually(logged.is_sealed)
+    assert await logged.texts() == [f"line {number}" for number in range(60)]
+
+
+async def test_a_pod_that_vanished_unread_leaves_a_gap_marker(logged: LoggedWorkload, chunk_directory: Path) -> None:
+    await in_thread(logged._end_rows, "failed")
+    async with collecting(logged.logs, chunk_directory):
+        await eventually(logged.is_sealed)
+    assert [line.kind for line in await logged.lines()] == [GAP]
+
+
+async def test_a_workload_that_never_had_an_attempt_is_sealed_empty(
+    logged: LoggedWorkload, chunk_directory: Path, make_workload: Callable[..., Workload]
+) -> None:
+    cancelled = await in_thread(
+        make_workload,
+        logged.workload.tenant,
+        logged.workload.owner,
+        state="cancelled",
+        ended_at="2026-01-01T00:00:00Z",
+    )
+
+    async def sealed() -> bool:
+        return bool(await in_thread(Workload.objects.filter(pk=cancelled.pk, log_sealed=True).exists))
+
+    async with collecting(logged.logs, chunk_directory):
+        await eventually(sealed)
