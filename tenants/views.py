@@ -70,7 +70,7 @@ def edit(request: HttpRequest, slug: str) -> HttpResponse:
             messages.success(request, _("The limits of %(tenant)s are changed.") % {"tenant": slug})
             return redirect("tenants:detail", slug)
     gauges = gauges_of(tenant.limits, held_by([tenant.pk])[tenant.pk])
-    context = {"form": form, "tenant": tenant, "gauges": gauges}
+    context = {"form": form, "tenant": tenant, "current_tenant": tenant, "gauges": gauges}
     return render(request, "tenants/edit.html", context, status=400 if form.errors else 200)
 
 
@@ -117,6 +117,7 @@ def _detail_page(
 ) -> HttpResponse:
     context = {
         "tenant": tenant,
+        "current_tenant": tenant,
         "problem": selectors.status_text(tenant),
         "gauges": gauges_of(tenant.limits, held_by([tenant.pk])[tenant.pk]),
         "members": selectors.membership_list(user=user, tenant=tenant),

@@ -34,15 +34,17 @@ class SubmitForm(forms.Form):
     name = forms.CharField(
         label=_("Name"),
         max_length=specs.MAX_NAME,
-        help_text=_("Small letters, digits and hyphens; need not be unique."),
+        help_text=_("Small letters, digits, hyphens"),
         widget=forms.TextInput(_AREA),
     )
-    image = forms.CharField(label=_("Image"), max_length=specs.MAX_IMAGE, widget=forms.TextInput(_AREA))
+    image = forms.CharField(
+        label=_("Image"), max_length=specs.MAX_IMAGE, widget=forms.TextInput({**_AREA, "placeholder": "python:3.12"})
+    )
     script = forms.CharField(
         label=_("Script"),
         required=False,
         strip=False,
-        widget=_area(10),
+        widget=_area(9),
         help_text=_("Written to a file and run by the command, or by python3 where no command is given."),
     )
     command = forms.CharField(

@@ -1,6 +1,7 @@
 """Pages of workloads. A handler parses, asks one selector or service, and renders."""
 
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import messages
@@ -16,6 +17,7 @@ from portal.core.installation import installation_id
 from portal.core.models import User
 from portal.core.policy import Action
 from portal.core.routes import person, route
+from portal.live.frames import wire_line
 from tenants.gauges import gauges_of
 from tenants.models import Tenant
 from tenants.specs import Limits
@@ -23,9 +25,14 @@ from tenants.usage import NOTHING, held_by
 from workloads import explain, presentation, selectors, services
 from workloads.forms import AskForm, SubmitForm, initial_of
 from workloads.listing import listing_of, shows_tenants
+from workloads.logs import read
 from workloads.models import STATE_CHOICES, Workload
 from workloads.specs import TERMINAL, State
 from workloads.verdict import verdict_of
+
+LOG_PAGE_LINES = 200
+OVERVIEW_LINES = 100
+MAX_SEQ_DIGITS = 19
 
 
 @route(Action.WORKLOAD_VIEW)
@@ -87,30 +94,28 @@ def detail(request: HttpRequest, workload_id: uuid.UUID) -> HttpResponse:
 @route(Action.WORKLOAD_VIEW)
 @require_GET
 def head(request: HttpRequest, workload_id: uuid.UUID) -> HttpResponse:
-    tab = "overview" if request.GET.get("tab", "overview") == "overview" else ""
+    tab = request.GET.get("tab", "overview")
     return render(request, "workloads/_live.html", _detail_context(person(request), workload_id, tab))
 
 
 @route(Action.WORKLOAD_VIEW)
 @require_GET
 def logs(request: HttpRequest, workload_id: uuid.UUID) -> HttpResponse:
-    return render(request, "workloads/logs.html", _detail_context(person(request), workload_id, "logs"))
+    context = _detail_context(person(request), workload_id, "logs")
+    context |= _log_context(context["workload"], request.GET)
+    return render(request, "workloads/logs.html", context)
 
 
 @route(Action.WORKLOAD_VIEW)
 @require_GET
 def pods(request: HttpRequest, workload_id: uuid.UUID) -> HttpResponse:
-    context = _detail_context(person(request), workload_id, "pods")
-    context["pods"] = presentation.told_all(selectors.pods_of(context["workload"]))
-    return render(request, "workloads/pods.html", context)
+    return render(request, "workloads/_frame.html", _detail_context(person(request), workload_id, "pods"))
 
 
 @route(Action.WORKLOAD_VIEW)
 @require_GET
 def events(request: HttpRequest, workload_id: uuid.UUID) -> HttpResponse:
-    context = _detail_context(person(request), workload_id, "events")
-    context["events"] = presentation.told_all(selectors.events_of(context["workload"]))
-    return render(request, "workloads/events.html", context)
+    return render(request, "workloads/_frame.html", _detail_context(person(request), workload_id, "events"))
 
 
 @route(Action.WORKLOAD_VIEW)
@@ -170,6 +175,7 @@ def _form_page(
     user = person(request)
     context = {
         "tenant": tenant,
+        "current_tenant": tenant,
         "tenants": selectors.submit_tenants(user=user),
         "form": form,
         "templates": selectors.template_list(user=user, tenant=tenant),
@@ -197,6 +203,7 @@ def _detail_context(user: User, workload_id: uuid.UUID, tab: str) -> dict[str, A
     attempts = selectors.attempts_of(workload)
     context: dict[str, Any] = {
         "workload": workload,
+        "current_tenant": workload.tenant,
         "told": presentation.told(workload),
         "attempts": presentation.told_all(attempts),
         "attempt": attempts[0] if attempts else None,
@@ -206,12 +213,36 @@ def _detail_context(user: User, workload_id: uuid.UUID, tab: str) -> dict[str, A
         "can_cancel": _may_cancel(user, workload),
         "may_submit": policy.allowed(user, Action.WORKLOAD_SUBMIT, workload),
         "live": workload.state not in TERMINAL,
+        "last_seq": max(0, workload.log_last_seq - OVERVIEW_LINES),  # where the overview's viewer begins
         "tab": tab,
         "head_url": f"{reverse('workloads:head', args=[workload.pk])}?tab={tab}",
     }
-    if tab == "overview":
+    if tab in {"overview", "events"}:
         context["events"] = presentation.told_all(selectors.events_of(workload))
+    if tab == "pods":
+        context["pods"] = presentation.told_all(selectors.pods_of(workload))
     return context
+
+
+def _log_context(workload: Workload, query: Mapping[str, str]) -> dict[str, Any]:
+    """Return a page of the log: after or before a line, else its end. The viewer goes on from there."""
+    after, before = query.get("after", ""), query.get("before", "")
+    if _is_seq(after):
+        lines = read.lines_after(workload.pk, int(after), LOG_PAGE_LINES)
+    else:
+        bound = int(before) if _is_seq(before) else workload.log_last_seq + 1
+        lines = read.lines_before(workload.pk, bound, LOG_PAGE_LINES)
+    first, last = (lines[0].seq, lines[-1].seq) if lines else (1, 0)
+    return {
+        "lines": [wire_line(line) for line in lines],
+        "last_seq": max(last, workload.log_last_seq),
+        "earlier_url": f"?before={first}" if first > 1 else "",
+        "later_url": f"?after={last}" if last < workload.log_last_seq else "",
+    }
+
+
+def _is_seq(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < MAX_SEQ_DIGITS
 
 
 def _may_cancel(user: User, workload: Workload) -> bool:

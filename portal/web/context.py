@@ -21,7 +21,8 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         return {}
     tenants = _tenants_of(user)
     chosen = request.GET.get("tenant") or request.session.get(TENANT_SESSION_KEY)
-    current = next((tenant for tenant in tenants if tenant.slug == chosen), tenants[0] if tenants else None)
+    only = tenants[0] if len(tenants) == 1 else None
+    current = next((tenant for tenant in tenants if tenant.slug == chosen), only)
     return {"nav_tenants": tenants, "current_tenant": current, "cluster_status": cluster_health()}
 
 
