@@ -189,6 +189,18 @@ def _volume_mounts(spec: JobSpec) -> list[dict[str, Any]]:
 
 
 # What a pod may say at most. Whatever a later builder adds must be added here too, by somebody who thought about it.
+_JOB_FIELDS = frozenset(
+    {
+        "backoffLimit",
+        "completionMode",
+        "completions",
+        "parallelism",
+        "podFailurePolicy",
+        "podReplacementPolicy",
+        "template",
+        "ttlSecondsAfterFinished",
+    }
+)
 _POD_FIELDS = frozenset(
     {
         "activeDeadlineSeconds",
@@ -246,6 +258,7 @@ def revalidate(manifest: Mapping[str, Any]) -> list[str]:
     kind = manifest.get("kind")
     if kind == "Job":
         template = manifest["spec"]["template"]
+        found += _extra("job", manifest["spec"], _JOB_FIELDS)
         found += _metadata_faults(template["metadata"])
         found += _pod_faults(template["spec"])
     elif kind != "ConfigMap":

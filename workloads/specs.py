@@ -160,7 +160,7 @@ _IMAGE = re.compile(
     rf"(?:(?P<host>{_HOST})(?::(?P<port>[0-9]{{1,5}}))?/)?(?P<path>{_PATH}(?:/{_PATH})*)"
     r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?(?:@sha256:(?P<digest>[0-9a-f]{64}))?"
 )
-_IMAGE_ID = re.compile(r"[0-9a-f]{64}")
+_IMAGE_ID = re.compile(r"(?:sha256:)?[0-9a-f]{64}")
 _MAX_PORT = 65_535
 
 
@@ -273,8 +273,8 @@ def _names_a_registry(first: str) -> bool:
 def _image_fits(found: re.Match[str]) -> bool:
     name = found["path"] if found["host"] is None else f"{found['host']}/{found['path']}"
     port_valid = found["port"] is None or 0 < int(found["port"]) <= _MAX_PORT
-    # a bare 64-digit hexadecimal name reads as an image's id
-    return port_valid and len(name) <= MAX_REPOSITORY and not _IMAGE_ID.fullmatch(name)
+    # an id names an image that lies on a node, whoever may pull it
+    return port_valid and len(name) <= MAX_REPOSITORY and not _IMAGE_ID.fullmatch(found[0])
 
 
 def _command_problems(spec: JobSpec) -> list[Problem]:
