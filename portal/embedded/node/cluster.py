@@ -5,6 +5,7 @@ import json
 import signal
 import subprocess
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from portal.embedded.node.rolespec import RoleSpec
 _STORE_GRACE_S = 5.0
 
 
-class Cluster:
+class Cluster(ABC):
     """A cluster of one machine. Subclasses say which roles it has and what they need beforehand."""
 
     isolated = False
@@ -35,9 +36,9 @@ class Cluster:
         return self.places.kubeconfig("admin")
 
     @property
+    @abstractmethod
     def api_url(self) -> str:
         """Return the URL of the API server."""
-        raise NotImplementedError
 
     @property
     def api(self) -> Api:
@@ -60,11 +61,11 @@ class Cluster:
         self._holder = Holder(self.binary, isolated=self.isolated, log_path=self.places.log("holder"))
         self._write_roles()
 
+    @abstractmethod
     def roles(self) -> list[RoleSpec]:
         """Return the roles in the order of their start."""
-        raise NotImplementedError
 
-    def on_ready(self, role: str) -> None:
+    def on_ready(self, role: str) -> None:  # noqa: B027 - nothing to do is a fine answer
         """Do what becomes possible when a role is ready for the first time. Raises StartError."""
 
     def is_complete(self) -> bool:
@@ -91,6 +92,9 @@ class Cluster:
         """End everything: the store first, so that it closes its files, the rest at once."""
         if self._holder is None:
             return
+        with contextlib.suppress(HolderError):
+            # The store waits for its clients, so its only one goes first.
+            self._holder.signal_role("kube-apiserver", signal.SIGKILL)
         with contextlib.suppress(HolderError):
             self._holder.signal_role("etcd", signal.SIGTERM)
             deadline = time.monotonic() + _STORE_GRACE_S

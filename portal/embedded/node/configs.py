@@ -90,7 +90,7 @@ def registry(places: Places) -> dict[str, Any]:
     """Return the configuration of the node's image registry."""
     return {
         "version": "0.1",
-        "log": {"level": "fatal", "accesslog": {"disabled": True}},
+        "log": {"level": "error", "accesslog": {"disabled": True}},
         "storage": {"filesystem": {"rootdirectory": str(places.state_dir / "registry")}},
         "http": {"addr": f"127.0.0.1:{_REGISTRY_PORT}"},
     }
