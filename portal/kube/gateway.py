@@ -156,7 +156,8 @@ class LogSource(Protocol):
 
         `since` has a resolution of one second, so lines may come again. A line over 64 KiB comes in pieces.
         Whoever leaves early calls `aclose()` on it, which drops the connection.
-        Ends when the container's output ends (or, without `follow`, at its present end). Raises KubeError:
+        Ends when the container's output ends (or, without `follow`, at its present end), and at once while
+        the pod is on no node. Raises KubeError:
         BadRequest while the container has not started, NotFound when the pod is gone, ClusterUnavailable when cut off.
         """
 

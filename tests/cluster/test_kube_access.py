@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from portal.kube.bootstrap import ClusterAccess
-from portal.kube.client import connect_file
-from portal.kube.errors import Forbidden
+from portal.kube.client import connect_file, credentials_file
+from portal.kube.errors import Forbidden, NotFound
 from portal.kube.gateway import Kube, Object
+from portal.kube.logs import HttpLogSource
 from portal.kube.types import (
     CONFIGMAPS,
     EVENTS,
@@ -140,6 +141,19 @@ def test_the_log_reader_gets_one_pod_and_lists_none(identities: Identities) -> N
     assert identities.logs.get(PODS, "p", namespace=identities.namespace, as_type=Pod).metadata.name == "p"
     with pytest.raises(Forbidden):
         identities.logs.list(PODS, namespace=identities.namespace)
+
+
+async def test_the_log_of_a_pod_on_no_node_is_empty_and_that_of_no_pod_is_not_found(
+    identities: Identities,
+) -> None:
+    spec = {**POD_SPEC, "serviceAccountName": "berth-writer", "schedulerName": "nobody"}
+    body = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": spec}
+    identities.as_tenant().create(PODS, body, namespace=identities.namespace)
+    source = HttpLogSource(credentials_file(identities.directory / "logs.kubeconfig"))
+    assert [line async for line in source.follow(namespace=identities.namespace, pod="p", container="m")] == []
+    with pytest.raises(NotFound):
+        await anext(source.follow(namespace=identities.namespace, pod="none", container="m"))
+    await source.aclose()
 
 
 def test_fresh_tokens_are_written_only_when_the_old_ones_age(access: tuple[ClusterAccess, Path]) -> None:
