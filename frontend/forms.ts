@@ -74,9 +74,9 @@ function ask(event: MouseEvent): void {
   event.preventDefault();
   event.stopImmediatePropagation();
   const dialog = part<HTMLDialogElement>(document, "#confirm-dialog");
-  part(dialog, "[data-confirm-title]").textContent = button.dataset["confirmTitle"] ?? "";
-  part(dialog, "[data-confirm-text]").textContent = button.dataset["confirm"] ?? "";
-  part(dialog, "[data-confirm-yes]").textContent = button.dataset["confirmYes"] ?? button.textContent;
+  part(dialog, "[data-dialog-title]").textContent = button.dataset["confirmTitle"] ?? "";
+  part(dialog, "[data-dialog-text]").textContent = button.dataset["confirm"] ?? "";
+  part(dialog, "[data-dialog-yes]").textContent = button.dataset["confirmYes"] ?? button.textContent;
   dialog.returnValue = "no";
   dialog.addEventListener("close", () => goOn(dialog, button), { once: true });
   dialog.showModal();
