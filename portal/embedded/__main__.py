@@ -12,6 +12,7 @@ from portal import env
 from portal.embedded import listening, plan
 from portal.embedded.child import Child
 from portal.embedded.children import State
+from portal.embedded.cluster.build import cached_path
 from portal.embedded.console import Console
 from portal.embedded.errors import StartError
 from portal.embedded.layout import ROOT, Layout, layout_of
@@ -116,7 +117,12 @@ def _supervise(options: Options, web_fd: int, console: Console, state: StateFile
     specs = plan.children(options, web_fd=web_fd, is_answering=lambda: listening.answers(port))
     environment = child_environment(options, outer=os.environ, marks=state.marks())
     supervisor = Supervisor(specs, log_dir=layout.log_dir, env=environment, console=console, state=state)
-    supervisor.facts = {"url": options.public_url, "port": port, "data_dir": str(layout.data_dir)}
+    supervisor.facts = {
+        "url": options.public_url,
+        "port": port,
+        "data_dir": str(layout.data_dir),
+        "socket_dir": str(layout.socket_dir),
+    }
     progress = ClusterProgress(layout.cluster_dir / "progress.json")
     if options.cluster is Cluster.NONE:
         progress.begin(stage="absent", detail="")
@@ -145,8 +151,9 @@ def _welcome(options: Options, console: Console) -> None:
     console.plain(f"  Logs: {options.layout.log_dir}   Stop: Ctrl-C")
     console.plain()
     if options.cluster is Cluster.EMBEDDED:
-        console.say("The embedded Kubernetes comes next; the first time it is built, which takes some 10 minutes.")
-        console.say("The portal takes work meanwhile and starts it by itself.")
+        console.say("The embedded Kubernetes comes next; until it is there the portal takes work and lets it wait.")
+        if not cached_path(cache_dir=env.cache_dir()).exists():
+            console.say("It has to be built first, this once: some 10 minutes on two cores.")
 
 
 def _show_demo_accounts(layout: Layout, console: Console) -> None:

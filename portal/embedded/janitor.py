@@ -5,6 +5,7 @@ that the supervisor has cleaned up itself, an end of file without one that it wa
 """
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -46,12 +47,14 @@ class Janitor:
 
 
 def clean_up(data_dir: Path, run: str) -> None:
-    """End every process of one run: those that up.json names, and those that carry its mark."""
+    """End every process of one run, those that up.json names and those that carry its mark; remove its sockets."""
     state = read_state(data_dir / "up.json")
     recorded = recorded_processes(state) if state.get("run") == run else []
     # Twice: the first victims may have been starting others.
     for _ in range(2):
         end_all({*recorded, *with_environment(f"{RUN_MARK}={run}")}, first=signal.SIGTERM, grace_s=_GRACE_S)
+    if state.get("run") == run and (socket_dir := state.get("socket_dir")):
+        shutil.rmtree(socket_dir, ignore_errors=True)
 
 
 def main() -> None:

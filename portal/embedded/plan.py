@@ -1,5 +1,6 @@
 """From what was asked for to the list of children: pure, so that every variant of `up` is a test of a few lines."""
 
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -152,6 +153,7 @@ def _cluster(options: Options) -> list[ChildSpec]:
             after=("cluster-build",),
             ready=OnLine("ready "),
             stop_whole_group=False,
+            death_signal=signal.SIGTERM,  # so that it can still take its cgroups away
             grace_s=_NODE_GRACE_S,
         ),
         _access(ResultOf("node"), after="node"),
