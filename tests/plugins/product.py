@@ -1,4 +1,4 @@
-"""The whole product as a person starts it, for tests that drive, kill or watch it: `manage.py up` on a directory of its own.
+"""The whole product as a person starts it, `manage.py up`, for tests that drive, kill or watch it.
 
 Nothing here reaches into Django: pages by HTTP, processes by up.json, rows by SQL, objects by kubectl.
 """
@@ -24,6 +24,7 @@ import pytest
 
 from portal import env
 from portal.embedded.cluster.build import cached_path
+from tests.plugins.person import Person
 
 ROOT = Path(__file__).parents[2]
 ANSWER_TIMEOUT_S = 90.0
@@ -54,8 +55,9 @@ def free_port() -> int:
 class Product:
     """One running installation."""
 
-    def __init__(self, data_dir: Path, *arguments: str) -> None:
+    def __init__(self, data_dir: Path, *arguments: str, kubeconfig: Path | None = None) -> None:
         self.data_dir = data_dir
+        self._kubeconfig = kubeconfig
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.console = data_dir.parent / f"{data_dir.name}.console"
@@ -67,6 +69,8 @@ class Product:
         kept = {"PATH", "HOME", "LANG", "BERTH_CACHE_DIR", "GOPROXY", "GOFLAGS", "GONOSUMDB", "GONOSUMCHECK", "GOSUMDB"}
         env = {key: value for key, value in os.environ.items() if key in kept or key.startswith("PIP_")}
         argv = [sys.executable, str(ROOT / "manage.py"), "up", "--data-dir", str(self.data_dir)]
+        if self._kubeconfig:
+            argv += ["--kubeconfig", str(self._kubeconfig)]
         with self.console.open("ab") as console:
             self._process = subprocess.Popen(
                 [*argv, "--port", str(self.port), *self._arguments],
@@ -151,18 +155,13 @@ class Product:
             cursor = connection.execute(statement, parameters)
             return cursor.fetchall() if cursor.description else []
 
-    def kubectl(self, *words: str, check: bool = True) -> str:
+    def kubectl(self, *words: str, check: bool = True, stdin: str | None = None) -> str:
         """Run kubectl as the cluster's admin and return what it prints."""
-        kubeconfig = (self.data_dir / "node" / "admin.kubeconfig").resolve()
+        program = cached_path(cache_dir=env.cache_dir())
+        options = ("--kubeconfig", str(self.admin_kubeconfig), "--request-timeout=10s")
         done = subprocess.run(
-            [
-                str(cached_path(cache_dir=env.cache_dir())),
-                "kubectl",
-                "--kubeconfig",
-                str(kubeconfig),
-                "--request-timeout=10s",
-                *words,
-            ],
+            [str(program), "kubectl", *options, *words],
+            input=stdin,
             capture_output=True,
             text=True,
             check=False,
@@ -171,23 +170,42 @@ class Product:
             pytest.fail(f"kubectl {' '.join(words)}: {done.stderr}")
         return done.stdout
 
+    @property
+    def admin_kubeconfig(self) -> Path:
+        """Return the kubeconfig of the embedded cluster's administrator."""
+        return self._kubeconfig or self.data_dir / "node" / "pki" / "admin.kubeconfig"
+
+    def image(self, name: str) -> str:
+        """Return the full reference of one of the images that the node made: pause, busybox or python."""
+        images: dict[str, str] = json.loads((self.data_dir / "node" / "images.json").read_text())
+        return images[name]
+
+    def roles(self) -> dict[str, int]:
+        """Return the pids of the embedded cluster's roles by name."""
+        told = json.loads((self.data_dir / "node" / "roles.json").read_text())
+        return {name: role["pid"] for name, role in told["roles"].items()}
+
     def accounts(self) -> dict[str, str]:
         """Return the demo's passwords by user name."""
         lines = (self.data_dir / "demo-accounts.txt").read_text().splitlines()
         words = (line.split() for line in lines if line and not line.startswith("#"))
         return {pair[0]: pair[1] for pair in words if len(pair) >= 2}
 
-    def _fail_if_ended(self) -> bool:
+    def person(self, name: str) -> Person:
+        """Return one of the demo's people, signed in."""
+        return Person(self.url, name, self.accounts()[name])
+
+    def _answers(self) -> bool:
         if self.process.poll() is not None:
             pytest.fail(f"up ended with {self.process.returncode}:\n{self.console.read_text()[-4000:]}")
-        return False
+        return self.status("/healthz") == 200
 
 
 @contextlib.contextmanager
-def running_product(*arguments: str) -> Iterator[Product]:
+def running_product(*arguments: str, kubeconfig: Path | None = None) -> Iterator[Product]:
     """Run an installation in a new directory, which goes away with it."""
     with tempfile.TemporaryDirectory(prefix="berth-product-") as directory:
-        product = Product(Path(directory) / "data", *arguments)
+        product = Product(Path(directory) / "data", *arguments, kubeconfig=kubeconfig)
         product.start()
         try:
             product.wait_answering()

@@ -1,0 +1,115 @@
+"""The main job, as a person does it: a real browser, a real container, nobody reloads the page."""
+
+import uuid
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import SignIn
+from tests.plugins.product import Product, until
+
+RUN_TIMEOUT_MS = 60_000
+
+
+def submit(page: Page, template: str, **fields: str) -> str:
+    """Fill the form from a template, change some fields, submit, and return the workload's id."""
+    page.goto("/workloads/new/?tenant=vision")
+    page.locator(f"#template-{template}").click()
+    expect(page.locator(f"#template-{template}")).to_have_attribute("aria-current", "true")
+    for label, value in fields.items():
+        page.locator(f"[name={label}]").fill(value)
+    page.locator("button[type=submit]:visible", has_text="Submit").first.click()
+    page.wait_for_url("**/workloads/*-*/")
+    return page.url.rstrip("/").rsplit("/", 1)[1]
+
+
+def expect_state(page: Page, state: str) -> None:
+    expect(page.locator(f"h1 .chip-{state}")).to_be_visible(timeout=RUN_TIMEOUT_MS)
+
+
+def test_a_job_from_a_template_runs_and_its_log_appears_without_a_reload(demo: Product, sign_in: SignIn) -> None:
+    page = sign_in("dev").page()
+    workload = submit(page, "python-script")
+    page.evaluate("window.sameDocument = true")
+    expect_state(page, "running")
+    page.goto(f"/workloads/{workload}/logs/")
+    page.evaluate("window.sameDocument = true")
+    lines = page.locator("#log-viewer .ln")
+    expect(lines.first).to_be_visible(timeout=RUN_TIMEOUT_MS)
+    expect_state(page, "succeeded")
+    assert page.evaluate("window.sameDocument") is True, "the page was reloaded"
+    states = demo.sql("SELECT state FROM workloads_workloadevent WHERE workload_id = %s ORDER BY id", workload)
+    seen = list(dict.fromkeys(row[0] for row in states))
+    assert seen == ["queued", "starting", "running", "succeeded"]
+
+
+def test_the_log_is_still_there_after_the_pod_is_gone(demo: Product, sign_in: SignIn) -> None:
+    page = sign_in("dev").page()
+    workload = submit(page, "python-script", script="print('kept for later')\n")
+    expect_state(page, "succeeded")
+    demo.kubectl("delete", "pod", "-n", "berth-vision", "-l", f"berth.dev/workload={workload}", "--wait=true")
+    page.goto(f"/workloads/{workload}/logs/")
+    expect(page.locator("#log-viewer")).to_contain_text("kept for later")
+
+
+@pytest.mark.parametrize(
+    ("template", "fields", "said"),
+    [
+        ("fails-on-purpose", {}, "xit code 3"),
+        ("out-of-memory", {}, "memory"),
+    ],
+)
+def test_a_failed_job_says_why(sign_in: SignIn, template: str, fields: dict[str, str], said: str) -> None:
+    page = sign_in("dev").page()
+    submit(page, template, **fields)
+    expect_state(page, "failed")
+    expect(page.locator("#workload-live")).to_contain_text(said)
+
+
+def test_cancelling_a_running_job_ends_its_pod(demo: Product, sign_in: SignIn) -> None:
+    page = sign_in("dev").page()
+    workload = submit(page, "shell-command", command="sleep 600")
+    expect_state(page, "running")
+    page.locator("#cancel").click()
+    page.get_by_role("button", name="Cancel it").click()
+    expect_state(page, "cancelled")
+    selector = f"berth.dev/workload={workload}"
+    until(
+        "no pod and no job is left",
+        lambda: demo.kubectl("get", "pods,jobs", "-n", "berth-vision", "-l", selector, "-o", "name") == "",
+        timeout_s=30,
+    )
+
+
+def test_somebody_elses_workload_looks_like_a_missing_one(demo: Product, sign_in: SignIn) -> None:
+    workload = submit(sign_in("dev").page(), "python-script", script="print('secret')\n")
+    stranger = sign_in("guest")
+    stranger.expected.add(404)
+    page = stranger.page()
+    foreign = page.goto(f"/workloads/{workload}/")
+    assert foreign is not None
+    assert foreign.status == 404
+    there = page.locator("main").inner_text()
+    missing = page.goto(f"/workloads/{uuid.uuid4()}/")
+    assert missing is not None
+    assert missing.status == 404
+    assert page.locator("main").inner_text() == there
+    for identifier in (workload, uuid.uuid4()):
+        close_code = page.evaluate(
+            """path => new Promise(done => {
+                 const socket = new WebSocket(`ws://${location.host}${path}`);
+                 socket.onclose = event => done(event.code);
+               })""",
+            f"/ws/workloads/{identifier}/logs/?after=0",
+        )
+        assert close_code == 4404
+
+
+def test_the_list_changes_by_itself(sign_in: SignIn) -> None:
+    watching = sign_in("dev")
+    page = watching.page()
+    page.goto("/workloads/?tenant=vision")
+    other = watching.page()
+    workload = submit(other, "python-script", script="print('quick')\n")
+    row = page.locator(f"#row-{workload}")
+    expect(row.locator(".chip-succeeded")).to_be_visible(timeout=RUN_TIMEOUT_MS)

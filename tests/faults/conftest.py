@@ -1,0 +1,91 @@
+"""Products that tests may hurt, and the invariants that must hold when the hurting is over."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.plugins.person import Person
+from tests.plugins.product import Product, running_product, until
+
+TENANT = "faults"
+NAMESPACE = f"berth-{TENANT}"
+LIMITS = {"cpu_millicores": "8", "memory_mib": "8 GiB", "pods": "300", "gpus": "0"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "/faults/" in str(item.path):
+            item.add_marker("faults")
+            item.add_marker(pytest.mark.timeout(900))
+
+
+def make_tenant(product: Product) -> None:
+    """Make a roomy tenant as the platform admin does, and wait until its namespace is complete."""
+    admin = product.person("admin")
+    answer = admin.post("/tenants/new/", {"slug": TENANT, "name": "Faults", **LIMITS})
+    assert answer.status_code == 302, answer.text[-3000:]
+    until(
+        "the tenant is ready",
+        lambda: product.sql("SELECT 1 FROM tenants_tenant WHERE slug = %s AND status = 'ready'", TENANT),
+        timeout_s=60,
+    )
+
+
+@pytest.fixture(scope="module")
+def hurt() -> Iterator[Product]:
+    """A product of this module's own, on the container node, with the tenant `faults`."""
+    with running_product("--demo") as product:
+        product.wait_cluster()
+        make_tenant(product)
+        yield product
+
+
+@pytest.fixture
+def admin(hurt: Product) -> Person:
+    return hurt.person("admin")
+
+
+def states(product: Product, ids: list[str]) -> dict[str, str]:
+    """Return the state of each workload."""
+    rows = product.sql("SELECT id::text, state FROM workloads_workload WHERE id = ANY(%s::uuid[])", ids)
+    return dict(rows)
+
+
+def all_in(product: Product, ids: list[str], state: str, *, timeout_s: float) -> None:
+    """Wait until every workload is in a state."""
+
+    def check() -> bool:
+        now = states(product, ids)
+        return len(now) == len(ids) and set(now.values()) == {state}
+
+    try:
+        until(f"all are {state}", check, timeout_s=timeout_s, every_s=0.5)
+    except pytest.fail.Exception:
+        pytest.fail(f"after {timeout_s:.0f} s: {Counter(states(product, ids).values())}")
+
+
+def jobs(product: Product) -> list[dict[str, Any]]:
+    """Return the Jobs in the tenant's namespace."""
+    items: list[dict[str, Any]] = json.loads(product.kubectl("get", "jobs", "-n", NAMESPACE, "-o", "json"))["items"]
+    return items
+
+
+def attempts(product: Product, ids: list[str]) -> dict[str, tuple[str, str, bool]]:
+    """Return {attempt id: (workload id, object name, cleaned)} of some workloads."""
+    rows = product.sql(
+        "SELECT id::text, workload_id::text, object_name, cleaned_at IS NOT NULL FROM workloads_attempt "
+        "WHERE workload_id = ANY(%s::uuid[])",
+        ids,
+    )
+    return {row[0]: (row[1], row[2], row[3]) for row in rows}
+
+
+def objects_and_rows_agree(product: Product, ids: list[str]) -> bool:
+    """Tell whether each attempt has exactly its one Job, told by the UUID annotation, and no Job is without a row."""
+    rows = attempts(product, ids)
+    found = Counter(job["metadata"]["annotations"]["berth.dev/uid"] for job in jobs(product))
+    missing = [uid for uid, row in rows.items() if not row[2] and found[uid] != 1]
+    return not missing and not set(found) - set(rows) and max(found.values(), default=0) <= 1
