@@ -52,7 +52,7 @@ async function tell(form: HTMLFormElement, body: FormData): Promise<void> {
 function bindCopy(): void {
   const texts = textsOf("base");
   document.addEventListener("click", (event) => {
-    const button = (event.target as Element).closest<HTMLElement>("[data-copy]");
+    const button = (event.target as Element).closest<HTMLElement>("[data-copy], [data-copy-from]");
     if (button) void copyFrom(button, texts("copied"), texts("copy_failed"));
   });
 }
@@ -60,7 +60,8 @@ function bindCopy(): void {
 async function copyFrom(button: HTMLElement, done: string, failed: string): Promise<void> {
   const label = button.dataset["label"] ?? button.lastChild?.textContent ?? "";
   button.dataset["label"] = label;
-  const text = (await copyText(button.dataset["copy"] ?? "")) ? done : failed;
+  const source = document.getElementById(button.dataset["copyFrom"] ?? "");
+  const text = (await copyText(source?.textContent ?? button.dataset["copy"] ?? "")) ? done : failed;
   const place = button.lastChild;
   if (!place) return;
   place.textContent = text;
@@ -82,7 +83,7 @@ function bindSearchKey(): void {
   document.addEventListener("keydown", (event) => {
     const focus = document.activeElement;
     const free = focus === null || focus === document.body || focus.id === "main";
-    const search = document.querySelector<HTMLInputElement>("[data-search-key]");
+    const search = document.querySelector<HTMLInputElement>("[data-search]");
     if (event.key !== "/" || !free || !search || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     search.select();

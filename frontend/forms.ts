@@ -3,14 +3,20 @@ import { part } from "./dom";
 
 export function bindForms(): void {
   for (const section of document.querySelectorAll<HTMLElement>("[data-show-for]")) bindChoice(section);
-  document.addEventListener("change", (event) => {
-    if (event.target instanceof HTMLInputElement && event.target.dataset["fill"]) fillDefaults(event.target);
-  });
+  document.addEventListener("change", changed);
   document.addEventListener("submit", once);
   document.addEventListener("click", ask, { capture: true });
   // A page taken back from the browser's memory has its buttons back.
   window.addEventListener("pageshow", () => document.querySelectorAll("form[data-sent]").forEach(release));
   document.querySelector<HTMLElement>("[data-focus-me]")?.focus();
+}
+
+// A filter (or its form) with data-submit-on-change needs no press of its button.
+function changed(event: Event): void {
+  const control = event.target;
+  if (control instanceof HTMLInputElement && control.dataset["fill"]) fillDefaults(control);
+  const field = control instanceof HTMLInputElement || control instanceof HTMLSelectElement ? control : null;
+  if (field?.closest("[data-submit-on-change]")) field.form?.requestSubmit();
 }
 
 // <div data-show-for="template" data-show-values="script command">: shown, and sent, only with these values.
