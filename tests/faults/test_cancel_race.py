@@ -4,8 +4,6 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -15,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from portal.embedded.cluster.build import ensure
 from tests.faults.conftest import NAMESPACE, TENANT, all_in, make_tenant
+from tests.plugins.clusters import start_cluster
 from tests.plugins.figures import Figure
 from tests.plugins.person import Person
-from tests.plugins.product import ROOT, Product, running_product, until
+from tests.plugins.product import Product, running_product, until
 
 KINDS = "jobs,pods,configmaps"
 ROUNDS_ALONE = 200
@@ -38,35 +36,20 @@ GHOST: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, int]]]:
-    """A control plane without a node: (admin's kubeconfig, pids of its roles). Its scheduler is stopped."""
-    state_dir = tmp_path_factory.mktemp("alone")
-    argv = [sys.executable, "-m", "portal.embedded.node", "up", "--alone", "--state-dir", str(state_dir)]
-    process = subprocess.Popen(
-        [*argv, "--binary", str(ensure())], cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True
-    )
-    assert process.stdout is not None
-    ready = next((line for line in process.stdout if line.startswith("ready ")), "")
-    assert ready, "the control plane does not start"
-    roles = json.loads((state_dir / "roles.json").read_text())["roles"]
-    pids = {name: role["pid"] for name, role in roles.items()}
+def nodeless(cluster_binary: Path) -> Iterator[Product]:
+    """A product on a control plane without a kubelet; one node only says that it is there."""
+    cluster = start_cluster(cluster_binary, "--alone")
     # Unscheduled pods go away at once when they are deleted; a pod on a node that no kubelet serves would stay.
-    os.kill(pids["kube-scheduler"], signal.SIGSTOP)
-    yield Path(ready.removeprefix("ready ").strip()), pids
-    os.kill(pids["kube-scheduler"], signal.SIGCONT)
-    process.terminate()
-    process.wait(60)
-    process.stdout.close()
-
-
-@pytest.fixture(scope="module")
-def nodeless(alone: tuple[Path, dict[str, int]]) -> Iterator[Product]:
-    """A product on that control plane, with one node that only says that it is there."""
-    with running_product("--demo", kubeconfig=alone[0]) as product:
-        with ghost_node(product):
+    scheduler = cluster.roles()["kube-scheduler"]
+    os.kill(scheduler, signal.SIGSTOP)
+    try:
+        with running_product("--demo", kubeconfig=cluster.admin_kubeconfig) as product, ghost_node(product):
             product.wait_cluster()
             make_tenant(product)
             yield product
+    finally:
+        os.kill(scheduler, signal.SIGCONT)
+        cluster.stop()
 
 
 class ghost_node:  # noqa: N801 (used like a function)
