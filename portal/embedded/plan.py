@@ -118,13 +118,15 @@ def _portal(
         "uvicorn", "portal.asgi:application", "--fd", str(web_fd), "--no-access-log", "--timeout-graceful-shutdown", "8"
     )
     worker = _celery("worker", "--pool", "threads", "--concurrency", str(_WORKER_THREADS), "--without-mingle")
+    # The pages come first: the others would only take their cores while people wait for an answer.
+    after_web = (*after, "web")
     return [
         ChildSpec("web", "Portal", web, after=after, ready=OnProbe(is_answering), pass_fds=(web_fd,), grace_s=12.0),
-        _service("worker", "Worker", worker, after),
-        _service("beat", "Scheduler", _celery("beat", "--schedule", beat_file, "--pidfile="), after),
-        _service("controller", "Controller", _manage("run_controller"), after),
-        _service("queue", "Queue", _manage("run_queue"), after),
-        _service("logcollector", "Log collector", _manage("run_logcollector"), after),
+        _service("worker", "Worker", worker, after_web),
+        _service("beat", "Scheduler", _celery("beat", "--schedule", beat_file, "--pidfile="), after_web),
+        _service("controller", "Controller", _manage("run_controller"), after_web),
+        _service("queue", "Queue", _manage("run_queue"), after_web),
+        _service("logcollector", "Log collector", _manage("run_logcollector"), after_web),
     ]
 
 

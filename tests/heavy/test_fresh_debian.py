@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.heavy.debian_root import CHECKOUT_INSIDE, HOME, Machine, fresh_machine
-from tests.heavy.signin import Visitor
+from tests.plugins.person import Person
 from tests.plugins.product import free_port, until
 
 DATA_INSIDE = f"{HOME}/.local/share/berth"
@@ -30,7 +31,7 @@ class Start:
 
     def __init__(self, machine: Machine, port: int) -> None:
         self.machine = machine
-        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
         self.lines: list[tuple[float, str]] = []
         self.process = subprocess.Popen(
             machine.command(f"exec {CHECKOUT_INSIDE}/bin/up --demo --port {port}"),
@@ -58,8 +59,8 @@ class Start:
         """Wait until the portal answers and return when that was."""
 
         def answers() -> bool:
-            with contextlib.suppress(OSError):
-                return Visitor(self.port).request("GET", "/healthz")[0] == 200
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"{self.url}/healthz", timeout=10) as answer:
+                return bool(answer.status == 200)
             return self._fail_if_ended()
 
         until("the portal answers", answers, timeout_s=INSTALL_TIMEOUT_S)
@@ -120,11 +121,9 @@ def progress(machine: Machine) -> dict[str, Any]:
     return said
 
 
-def sign_in_with_all(machine: Machine, port: int) -> None:
+def sign_in_with_all(machine: Machine, url: str) -> None:
     for username, password in accounts(machine).items():
-        visitor = Visitor(port)
-        visitor.sign_in(username, password)
-        assert visitor.request("GET", "/workloads/")[0] == 200
+        assert Person(url, username, password).get("/workloads/").status_code == 200
 
 
 def test_one_command_starts_everything_on_a_bare_debian_and_leaves_nothing(
@@ -139,8 +138,8 @@ def test_one_command_starts_everything_on_a_bare_debian_and_leaves_nothing(
         sys.stdout.write(f"\nthe portal answered {answered_after_s:.1f} s after pip was done\n")
     assert answered_after_s <= ANSWER_LIMIT_S
     start.wait_said("Sign in with one of these accounts", timeout_s=30)
-    assert f"http://127.0.0.1:{start.port}" in start.text()
-    sign_in_with_all(machine, start.port)
+    assert start.url in start.text()
+    sign_in_with_all(machine, start.url)
     until(
         "the cluster is ready", lambda: progress(machine)["stage"] == "ready", timeout_s=CLUSTER_TIMEOUT_S, every_s=1.0
     )
@@ -152,7 +151,7 @@ def test_one_command_starts_everything_on_a_bare_debian_and_leaves_nothing(
     again.wait_answering()
     assert again.said("Installing") is None
     assert accounts(machine) == first_accounts
-    sign_in_with_all(machine, again.port)
+    sign_in_with_all(machine, again.url)
     assert again.stop() == 0, again.text()
     assert_nothing_left(machine, before)
     assert "Traceback" not in start.text() + again.text()

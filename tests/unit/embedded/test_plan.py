@@ -45,6 +45,12 @@ def test_nothing_of_the_portal_starts_before_every_step_is_done() -> None:
     assert all(specs[name].restart is Restart.NEVER for name in STEPS)
 
 
+def test_the_pages_do_not_wait_for_the_other_processes() -> None:
+    specs = planned(PLAIN)
+    assert not set(specs["web"].after) & set(PORTAL)
+    assert all("web" in specs[name].after for name in PORTAL if name != "web")
+
+
 def test_the_embedded_cluster_is_built_while_the_portal_answers() -> None:
     specs = planned(replace(PLAIN, cluster=Cluster.EMBEDDED, gpus=4))
     build, node, access = specs["cluster-build"], specs["node"], specs["cluster-access"]
