@@ -1,6 +1,7 @@
 """ASGI entry point: pages and websockets from one origin. Assembly only."""
 
 import os
+from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
@@ -16,11 +17,10 @@ import portal.celery  # noqa: F401
 from portal.live.routing import everything_else
 from workloads.routing import websocket_urlpatterns
 
+sockets: list[Any] = [*websocket_urlpatterns, everything_else]
 application = ProtocolTypeRouter(
     {
         "http": pages,
-        "websocket": AllowedHostsOriginValidator(
-            AuthMiddlewareStack(URLRouter([*websocket_urlpatterns, everything_else]))
-        ),
+        "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(sockets))),
     }
 )

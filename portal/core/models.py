@@ -4,6 +4,7 @@ import uuid
 
 from django.contrib.auth.models import AbstractUser
 from django.db import models
+from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 
@@ -40,9 +41,7 @@ class User(AbstractUser, UUIDModel):
 
     class Meta(AbstractUser.Meta):
         constraints = [
-            models.UniqueConstraint(
-                models.functions.Lower("username"), name="user_username_ci", violation_error_message=_("Taken.")
-            )
+            models.UniqueConstraint(Lower("username"), name="user_username_ci", violation_error_message=_("Taken."))
         ]
 
     @property

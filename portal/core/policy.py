@@ -1,15 +1,15 @@
 """Permissions in one place: who may do which action on what. Apps register rows; everything else is denied.
 
-`require` for services, `allowed` for templates, `visible` for reads. This module knows no tenant: `tenants.roles` and
+`require` is for services, `allowed` for templates; reads go through a queryset's `visible_to`. This module knows no tenant: `tenants.roles` and
 other apps register how an object's grants are found, so the floor stays below them.
 """
 
 import enum
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Model, QuerySet
+from django.db.models import Model
 
 from portal.core.errors import Denied, NotVisible
 from portal.core.models import User
@@ -42,15 +42,8 @@ PLATFORM_GRANTS: dict[str, frozenset[Action]] = {
     "admin": frozenset(Action),
 }
 
-M = TypeVar("M", bound=Model)
 Grants = Callable[[User, Model], frozenset[Action]]
 _grants_of: dict[type[Model], Grants] = {}
-
-
-class VisibleQuerySet(Protocol[M]):
-    """A queryset class that knows who may see its rows."""
-
-    def visible_to(self, user: Actor) -> QuerySet[M]: ...
 
 
 def register(models: Iterable[type[Model]], grants: Grants) -> None:
@@ -83,8 +76,3 @@ def require(actor: Actor, action: Action, obj: Model | None = None) -> None:
     if obj is not None and not granted:
         raise NotVisible
     raise Denied
-
-
-def visible(actor: Actor, queryset: VisibleQuerySet[M]) -> QuerySet[M]:
-    """Return only the rows that the actor may see."""
-    return queryset.visible_to(actor)

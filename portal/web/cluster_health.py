@@ -41,7 +41,7 @@ def cluster_health() -> ClusterHealth:
             problem=row.problem if row else "",
             stage=str(progress.get("stage", "")),
             stage_detail=str(progress.get("detail", "")),
-            stage_percent=progress.get("percent") if isinstance(progress.get("percent"), int) else None,
+            stage_percent=percent if isinstance(percent := progress.get("percent"), int) else None,
         )
     reachable_age_s = _age_s(row.now, row.reachable_at)
     synced_age_s = _age_s(row.now, row.synced_at) if row.synced_at else None

@@ -1,7 +1,7 @@
 """Every way in declares what it needs."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
@@ -19,9 +19,7 @@ def patterns(resolver: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 def test_every_page_declares_an_action() -> None:
     silent = [
-        route
-        for route, view in patterns(get_resolver())
-        if not isinstance(getattr(view, "berth_action", None), Action)
+        route for route, view in patterns(get_resolver()) if not isinstance(getattr(view, "berth_action", None), Action)
     ]
     assert silent == []
 
@@ -30,7 +28,7 @@ def test_every_websocket_declares_an_action() -> None:
     silent = [
         str(entry.pattern)
         for entry in websocket_urlpatterns
-        if not isinstance(getattr(entry.callback.consumer_class, "berth_action", None), Action)
+        if not isinstance(getattr(cast(Any, entry.callback).consumer_class, "berth_action", None), Action)
     ]
     assert silent == []
 

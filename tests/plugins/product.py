@@ -89,9 +89,7 @@ class Product:
 
     def wait_answering(self, timeout_s: float = ANSWER_TIMEOUT_S) -> None:
         """Wait until the portal answers."""
-        until(
-            "the portal answers", lambda: self.status("/healthz") == 200 or self._fail_if_ended(), timeout_s=timeout_s
-        )
+        until("the portal answers", self._answers, timeout_s=timeout_s)
 
     def wait_cluster(self, timeout_s: float = CLUSTER_TIMEOUT_S) -> None:
         """Wait until the portal says that its cluster is reachable and in step."""
