@@ -1,5 +1,6 @@
 """The two clusters that the contract of `Kube` is checked against: the one in memory and the real control plane."""
 
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -7,9 +8,15 @@ from dataclasses import dataclass
 import pytest
 
 from portal.kube.client import connect_file
+from portal.kube.errors import NotFound
 from portal.kube.fake import FakeKube
 from portal.kube.gateway import Kube, Object
-from portal.kube.types import CONFIGMAPS, NAMESPACES, SERVICEACCOUNTS
+from portal.kube.types import CONFIGMAPS, NAMESPACES, SERVICEACCOUNTS, Resource
+
+DEFINITIONS = Resource(
+    "apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", namespaced=False
+)
+RELICS = Resource("contract.berth.dev", "v1", "relics", "Relic")
 
 
 @dataclass
@@ -18,8 +25,7 @@ class Cluster:
 
     kube: Kube
     namespace: str
-    oldest_version: str
-    forget_history: Callable[[], None]
+    make_late_kind: Callable[[], Resource]
 
     def config_map(self, name: str, *, labels: dict[str, str] | None = None, **fields: str) -> Object:
         """Create a ConfigMap."""
@@ -43,15 +49,52 @@ def pod(name: str, **spec: object) -> Object:
     }
 
 
+def late_kind_in(fake: FakeKube) -> Resource:
+    """Forget the history of all kinds."""
+    fake.compact()
+    return RELICS
+
+
+def serve_relics(kube: Kube) -> Resource:
+    """Define a kind of objects; the API server remembers its changes only from then on."""
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {"type": "object"}}}
+    definition = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{RELICS.plural}.{RELICS.group}"},
+        "spec": {
+            "group": RELICS.group,
+            "scope": "Namespaced",
+            "names": {"plural": RELICS.plural, "singular": "relic", "kind": RELICS.kind},
+            "versions": [version],
+        },
+    }
+    kube.apply(DEFINITIONS, definition)
+    deadline = time.monotonic() + 20
+    while not is_served(kube, RELICS):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return RELICS
+
+
+def is_served(kube: Kube, resource: Resource) -> bool:
+    """Tell whether the API server knows the kind."""
+    try:
+        kube.list(resource)
+    except NotFound:
+        return False
+    return True
+
+
 @pytest.fixture(params=["memory", pytest.param("real", marks=pytest.mark.cluster)])
 def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     namespace = f"berth-contract-{uuid.uuid4().hex[:8]}"
     if request.param == "memory":
         fake = FakeKube()
-        made = Cluster(fake, namespace, "1", fake.compact)
+        made = Cluster(fake, namespace, lambda: late_kind_in(fake))
     else:
         real = connect_file(request.getfixturevalue("control_plane").admin_kubeconfig)
-        made = Cluster(real, namespace, "1", lambda: None)
+        made = Cluster(real, namespace, lambda: serve_relics(real))
     made.kube.apply(NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}
     made.kube.apply(SERVICEACCOUNTS, account, namespace=namespace)
