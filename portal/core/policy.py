@@ -1,7 +1,7 @@
 """Permissions in one place: who may do which action on what. Apps register rows; everything else is denied.
 
-`require` is for services, `allowed` for templates; reads go through a queryset's `visible_to`. This module knows no tenant: `tenants.roles` and
-other apps register how an object's grants are found, so the floor stays below them.
+`require` is for services, `allowed` for templates; reads go through a queryset's `visible_to`. This module knows no
+tenant: `tenants.roles` and other apps register how an object's grants are found, so the floor stays below them.
 """
 
 import enum

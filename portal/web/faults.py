@@ -1,7 +1,7 @@
 """Which status and page each error becomes."""
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 
 from portal.core import errors
@@ -13,6 +13,7 @@ _STATUS: dict[type[Exception], int] = {
     errors.Conflict: 409,
 }
 RETRY_AFTER_S = 5
+FIRST_SERVER_FAULT = 500
 
 
 def fault_response(request: HttpRequest, fault: Exception) -> HttpResponse:
@@ -26,5 +27,10 @@ def fault_response(request: HttpRequest, fault: Exception) -> HttpResponse:
 
 
 def page(request: HttpRequest, status: int, message: str = "") -> HttpResponse:
-    """Render `templates/errors/<status>.html`; 404 shows the same words for missing and foreign."""
-    return render(request, f"errors/{status}.html", {"message": message, "status": status}, status=status)
+    """Render `templates/errors/<status>.html`; 404 shows the same words for missing and foreign.
+
+    Server faults are rendered without the request: the shell of a page asks the database, which may be what failed.
+    """
+    context = {"message": message, "status": status}
+    shell = None if status >= FIRST_SERVER_FAULT else request
+    return HttpResponse(render_to_string(f"errors/{status}.html", context, request=shell), status=status)

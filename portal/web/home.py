@@ -57,8 +57,9 @@ def home(request: HttpRequest) -> HttpResponse:
 
 
 def _needs(work: Sequence[Workload], now: dt.datetime) -> list[Workload]:
-    """Return what its owner should look at: failed within a day, waiting long, or waiting for something to be done."""
-    return [workload for workload in work if _failed_lately(workload, now) or _waits(workload, now)]
+    """Return what its owner should look at: failed within a day; then what waits long or for something to be done."""
+    failed = [workload for workload in work if _failed_lately(workload, now)]
+    return failed + [workload for workload in work if _waits(workload, now)]
 
 
 def _failed_lately(workload: Workload, now: dt.datetime) -> bool:

@@ -66,3 +66,10 @@ def test_no_tracked_file_names_a_machine_path_or_a_registry_host() -> None:
         check=False,
     )
     assert done.stdout == ""
+
+
+@pytest.mark.timeout(600)
+def test_the_front_end_is_typed_tested_and_built_as_committed() -> None:
+    run("npm", "ci", "--no-audit", "--no-fund")
+    run("npm", "run", "check")
+    run("npm", "test")

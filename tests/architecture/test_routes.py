@@ -28,7 +28,7 @@ def test_every_websocket_declares_an_action() -> None:
     silent = [
         str(entry.pattern)
         for entry in websocket_urlpatterns
-        if not isinstance(getattr(cast(Any, entry.callback).consumer_class, "berth_action", None), Action)
+        if not isinstance(getattr(cast("Any", entry.callback).consumer_class, "berth_action", None), Action)
     ]
     assert silent == []
 
