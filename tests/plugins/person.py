@@ -2,7 +2,6 @@
 
 import re
 import uuid
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -31,11 +30,10 @@ class Person:
     def __init__(self, url: str, name: str, password: str) -> None:
         self.url = url
         self.name = name
-        # Browsers take loopback for secure; the cookie jar has to be told.
-        policy = DefaultCookiePolicy(secure_protocols=("http", "https", "ws", "wss"))
         self.session = requests.Session()
         self.session.trust_env = False
-        self.session.cookies.set_policy(policy)
+        # Browsers take loopback for secure; the library's jar does not, and so never sends our Secure cookies.
+        self.session.auth = self._with_cookies
         answer = self.post("/accounts/login/", {"login": name, "password": password})
         assert answer.status_code == 302, f"{name} cannot sign in: {answer.status_code}"
 
@@ -81,6 +79,10 @@ class Person:
     def cookie_header(self) -> str:
         """Return the session's cookies as a websocket client sends them."""
         return "; ".join(f"{cookie.name}={cookie.value}" for cookie in self.session.cookies)
+
+    def _with_cookies(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Cookie"] = self.cookie_header()
+        return request
 
     def _token(self, path: str) -> str:
         page = path if not path.endswith("/cancel/") else "/workloads/"
