@@ -6,6 +6,7 @@ Progress goes to stderr, so the path is all of stdout. Needs only the standard l
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,7 @@ from portal import env
 from portal.embedded.cluster.key import KUBERNETES_VERSION, content_key
 from portal.embedded.cluster.toolchain import WAYS_OUT, find_go
 from portal.embedded.errors import StartError
+from portal.embedded.tether import tethered
 
 SOURCE_DIR = Path(__file__).resolve().parents[3] / "devcluster"
 _PACKAGE = "k8s.io/component-base/version"
@@ -87,6 +89,8 @@ def _build(program: Program, target: Path, *, cache_dir: Path, source_dir: Path,
     _check_room(target.parent)
     go = find_go(lock=source_dir / "go-toolchain.lock", cache_dir=cache_dir)
     began = time.monotonic()
+    for abandoned in target.parent.glob("build-*"):  # by a build that was killed: the lock says that none is running
+        shutil.rmtree(abandoned, ignore_errors=True)
     say(f"building {program.name} with {go}{program.patience}")
     with tempfile.TemporaryDirectory(prefix="build-", dir=target.parent) as scratch:
         unfinished = Path(scratch) / program.name
@@ -98,20 +102,20 @@ def _build(program: Program, target: Path, *, cache_dir: Path, source_dir: Path,
 def _compile(go: Path, program: Program, output: Path, *, source_dir: Path, say: Callable[[str], None]) -> None:
     environment = {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly"}
     total = _count_packages(go, program, source_dir, environment, say)
-    command = ["nice", "-n", "19", str(go), "build", "-v", *_FLAGS, "-o", str(output), program.package]
+    environment["GOTMPDIR"] = str(output.parent)
+    command = [str(go), "build", "-v", *_FLAGS, "-o", str(output), program.package]
     last_words: list[str] = []
     said_at = 0.0
-    process = subprocess.Popen(
-        command, cwd=source_dir, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert process.stderr is not None  # noqa: S101 - asked for above
-    for compiled, line in enumerate(process.stderr, start=1):
-        last_words = [*last_words[-8:], line.rstrip()]
-        if time.monotonic() - said_at >= _SAY_EVERY_S:
-            said_at = time.monotonic()
-            say(f"compiling: {min(99, 100 * compiled // total)} % ({compiled} of {total} packages)")
-    if process.wait() != 0:
+    with subprocess.Popen(
+        tethered(command, death_signal=signal.SIGINT, niceness=19), cwd=source_dir, env=environment,
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        for compiled, line in enumerate(process.stderr or (), start=1):
+            last_words = [*last_words[-8:], line.rstrip()]
+            if time.monotonic() - said_at >= _SAY_EVERY_S:
+                said_at = time.monotonic()
+                say(f"compiling: {min(99, 100 * compiled // total)} % ({compiled} of {total} packages)")
+    if process.returncode != 0:
         details = "\n".join(last_words)
         raise StartError(f"The embedded Kubernetes could not be built:\n{details}\n{WAYS_OUT}")
 

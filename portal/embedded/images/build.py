@@ -22,6 +22,7 @@ from portal.embedded.images.trees import (
     machine_busybox,
     machine_python,
 )
+from portal.embedded.tether import tethered
 
 _LOCK = Path(__file__).with_name("requirements.lock")
 _SOURCES = tuple(Path(__file__).with_name(name) for name in ("oci.py", "trees.py", "build.py"))
@@ -115,7 +116,7 @@ def _packages(machine: MachinePython, *, cache_dir: Path, say: Say) -> Path | No
         ]  # fmt: skip
         environment = {**os.environ, "PIP_NO_WARN_SCRIPT_LOCATION": "1"}
         done = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=_PIP_TIMEOUT_S, env=environment
+            tethered(command), capture_output=True, text=True, check=False, timeout=_PIP_TIMEOUT_S, env=environment
         )
         if done.returncode != 0:
             reason = (done.stderr.strip() or "no message").splitlines()[-1]

@@ -131,7 +131,7 @@ def _containerd_v1(places: Places, pause: str, cni_dir: str) -> str:
     bin_dir = {json.dumps(cni_dir)}
     conf_dir = {json.dumps(str(places.config / "cni"))}
   [plugins."io.containerd.grpc.v1.cri".registry]
-    config_path = {json.dumps(str(places.config / "registries"))}
+    config_path = {json.dumps(str(places.registries))}
 """
 
 
@@ -141,7 +141,7 @@ def _containerd_v2(places: Places, pause: str, cni_dir: str) -> str:
   [plugins."io.containerd.cri.v1.images".pinned_images]
     sandbox = {json.dumps(pause)}
   [plugins."io.containerd.cri.v1.images".registry]
-    config_path = {json.dumps(str(places.config / "registries"))}
+    config_path = {json.dumps(str(places.registries))}
 [plugins."io.containerd.cri.v1.runtime"]
   restrict_oom_score_adj = true
   [plugins."io.containerd.cri.v1.runtime".containerd]

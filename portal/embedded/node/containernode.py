@@ -45,7 +45,7 @@ class ContainerNode(Cluster):
         self.options = options
         self._subnets: Subnets | None = None
         self._pause: Image | None = None
-        self._images = ImageStore(images_file=self.places.images_file, say=say)
+        self._images = ImageStore(images_file=self.places.images_file, registries_dir=self.places.registries, say=say)
 
     @property
     def subnets(self) -> Subnets:
@@ -172,7 +172,7 @@ class ContainerNode(Cluster):
 
     def _write_configs(self) -> None:
         places, subnets = self.places, self.subnets
-        hosts = places.config / "registries" / REGISTRY
+        hosts = places.registries / REGISTRY
         for directory in (hosts, places.config / "cni"):
             directory.mkdir(parents=True, exist_ok=True)
         pause = self._pause.reference if self._pause else ""

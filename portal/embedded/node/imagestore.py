@@ -3,15 +3,16 @@
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from pathlib import Path
 
 from portal import env
 from portal.embedded.errors import StartError
 from portal.embedded.images import build, push
 from portal.embedded.images.oci import Image
-from portal.embedded.node.configs import REGISTRY_URL
+from portal.embedded.node.configs import REGISTRY_URL, RUNTIME_SOCKET
 from portal.embedded.node.inside import run_inside
 
 _PUSH_TIMEOUT_S = 180.0
@@ -21,8 +22,9 @@ _PUSH_FILE = str(Path(push.__file__))
 class ImageStore:
     """Makes the images, pushes them, and writes their references where the portal reads them."""
 
-    def __init__(self, *, images_file: Path, say: Callable[[str], None]) -> None:
+    def __init__(self, *, images_file: Path, registries_dir: Path, say: Callable[[str], None]) -> None:
         self._images_file = images_file
+        self._registries_dir = registries_dir
         self._say = say
         self._cache_dir = env.cache_dir()
         self._done: Future[None] | None = None
@@ -33,9 +35,9 @@ class ImageStore:
 
     def start(self, pause: Image, *, holder_pid: int) -> None:
         """Make the others and push all in the background."""
-        pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="images")
-        self._done = pool.submit(self._publish, pause, holder_pid)
-        pool.shutdown(wait=False)
+        self._done = Future()
+        # A daemon: a stop of the node must not wait for an image.
+        threading.Thread(target=self._work, args=(self._done, pause, holder_pid), name="images", daemon=True).start()
 
     def is_done(self) -> bool:
         """Ask whether the images can be pulled. Raises StartError when they never will."""
@@ -43,6 +45,29 @@ class ImageStore:
             return False
         self._done.result()
         return True
+
+    def _work(self, done: Future[None], pause: Image, holder_pid: int) -> None:
+        try:
+            self._publish(pause, holder_pid)
+        except StartError as exc:
+            done.set_exception(exc)
+        except (OSError, subprocess.SubprocessError) as exc:
+            done.set_exception(StartError(f"The images could not be made: {exc}"))
+        else:
+            done.set_result(None)
+            self._warm_up(holder_pid)
+
+    def _warm_up(self, holder_pid: int) -> None:
+        """Pull the largest image already: the first job would otherwise wait for it. A failure costs only that wait."""
+        reference = json.loads(self._images_file.read_text())["python"]
+        pull = ["ctr", "--address", RUNTIME_SOCKET, "--namespace", "k8s.io", "images", "pull", "--hosts-dir"]
+        try:
+            done = run_inside([*pull, str(self._registries_dir), reference], holder_pid=holder_pid, timeout_s=120.0)
+        except subprocess.TimeoutExpired:
+            self._say("the python image was not pulled beforehand: it took too long")
+            return
+        if done.returncode != 0:
+            self._say(f"the python image was not pulled beforehand: {done.stderr.strip()}")
 
     def _publish(self, pause: Image, holder_pid: int) -> None:
         made = [

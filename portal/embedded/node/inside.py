@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from portal.embedded.errors import StartError
 from portal.embedded.node.places import Places
 from portal.embedded.node.subnets import Subnets
+from portal.embedded.tether import tethered
 
 # The kubelet wants these for the whole machine. It leaves alone what reads right, so it is shown files that do.
 _MACHINE_SETTINGS = {
@@ -62,7 +63,7 @@ def run_inside(
     """
     kinds = ("--net", "--mount", "--pid") if mounts else ("--net",)
     command = ["nsenter", "--target", str(holder_pid), *kinds, "--", *argv]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout_s)
+    return subprocess.run(tethered(command), capture_output=True, text=True, check=False, timeout=timeout_s)
 
 
 def _shadow(path: str, value: str) -> str:

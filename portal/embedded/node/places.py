@@ -42,6 +42,11 @@ class Places:
         return self.state_dir / "logs"
 
     @property
+    def registries(self) -> Path:
+        """Return the directory that tells containerd where an image registry is."""
+        return self.config / "registries"
+
+    @property
     def kubelet(self) -> Path:
         """Return what the node sees as /var/lib/kubelet."""
         return self.state_dir / "kubelet"

@@ -1,0 +1,35 @@
+"""The Go parts of the embedded Kubernetes have tests of their own; they run here, so that one command runs all."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from portal import env
+from portal.embedded.cluster.build import SOURCE_DIR
+from portal.embedded.cluster.toolchain import find_go
+
+pytestmark = [pytest.mark.cluster]
+
+
+@pytest.mark.timeout(600)
+def test_the_go_parts_pass_their_tests(cluster_binary: Path) -> None:
+    # After the build of the binary; with its flags, so that what it compiled is used again.
+    go = find_go(lock=SOURCE_DIR / "go-toolchain.lock", cache_dir=env.cache_dir())
+    environment = {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly"}
+    command = ["nice", "-n", "19", str(go), "test", "-p", "2", "-trimpath", "-vet=off", "."]
+    done = subprocess.run(command, cwd=SOURCE_DIR, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_binary_says_which_kubernetes_it_is(cluster_binary: Path) -> None:
+    done = subprocess.run([cluster_binary, "kubectl", "version", "--client"], capture_output=True, text=True)
+    assert "Client Version: v1.36.3" in done.stdout
+
+
+def test_an_unknown_role_is_refused_with_the_list(cluster_binary: Path) -> None:
+    done = subprocess.run([cluster_binary, "dance"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert 'unknown role "dance"' in done.stderr
+    assert "kube-apiserver" in done.stderr
