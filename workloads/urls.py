@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from workloads import views
+from workloads import logviews, views
 
 app_name = "workloads"
 urlpatterns = [
@@ -13,6 +13,8 @@ urlpatterns = [
     path("<uuid:workload_id>/", views.detail, name="detail"),
     path("<uuid:workload_id>/head/", views.head, name="head"),
     path("<uuid:workload_id>/logs/", views.logs, name="logs"),
+    path("<uuid:workload_id>/logs/lines/", logviews.lines, name="log-lines"),
+    path("<uuid:workload_id>/logs/download/", logviews.download, name="log-download"),
     path("<uuid:workload_id>/pods/", views.pods, name="pods"),
     path("<uuid:workload_id>/events/", views.events, name="events"),
     path("<uuid:workload_id>/yaml/", views.manifests, name="yaml"),

@@ -1,0 +1,78 @@
+"""A workload's stored log over HTTP: lines as JSON for the viewer, the whole as a text file."""
+
+import uuid
+from collections.abc import AsyncIterator, Iterator
+
+import msgspec
+from asgiref.sync import sync_to_async
+from django.core.handlers.asgi import ASGIRequest
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.utils.http import content_disposition_header
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET
+
+from portal.core.errors import Rejected
+from portal.core.policy import Action
+from portal.core.routes import person, route
+from portal.live.frames import wire_line
+from portal.live.payloads import Line
+from workloads import selectors
+from workloads.logs import read
+from workloads.models import Workload
+
+DEFAULT_LINES = 500
+_MAX_DIGITS = 18
+
+
+@route(Action.WORKLOAD_VIEW)
+@require_GET
+def lines(request: HttpRequest, workload_id: uuid.UUID) -> HttpResponse:
+    """Answer lines after `after`, before `before`, between both, or around `around`; the last ones without any."""
+    workload = selectors.workload_get(user=person(request), workload_id=workload_id)
+    found = [wire_line(line) for line in _asked(request, workload)]
+    body = msgspec.json.encode({"lines": found, "last": workload.log_last_seq, "sealed": workload.log_sealed})
+    return HttpResponse(body, content_type="application/json", headers={"Cache-Control": "private, no-store"})
+
+
+@route(Action.WORKLOAD_VIEW)
+@require_GET
+def download(request: HttpRequest, workload_id: uuid.UUID) -> StreamingHttpResponse:
+    """Answer the whole text as a file, streamed."""
+    workload = selectors.workload_get(user=person(request), workload_id=workload_id)
+    body = read.download(workload.pk)
+    response = StreamingHttpResponse(
+        # Each kind of server would first gather the other's kind of iterator in memory.
+        _streamed(body) if isinstance(request, ASGIRequest) else body,
+        content_type="text/plain; charset=utf-8",
+    )
+    name = content_disposition_header(as_attachment=True, filename=f"{workload.name}-{str(workload.pk)[:8]}.log")
+    response["Content-Disposition"] = str(name)
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Cache-Control"] = "private, no-store"
+    return response
+
+
+def _asked(request: HttpRequest, workload: Workload) -> list[Line]:
+    after, before, around = (_number(request, name) for name in ("after", "before", "around"))
+    limit = min(_number(request, "limit") or DEFAULT_LINES, read.MAX_LINES)
+    if around is not None:
+        return read.lines_around(workload.pk, around, limit)
+    if after is None:
+        return read.lines_before(workload.pk, workload.log_last_seq + 1 if before is None else before, limit)
+    found = read.lines_after(workload.pk, after, limit)
+    return found if before is None else [line for line in found if line.seq < before]
+
+
+def _number(request: HttpRequest, name: str) -> int | None:
+    given = request.GET.get(name, "")
+    if not given:
+        return None
+    if not (given.isascii() and given.isdigit() and len(given) <= _MAX_DIGITS):
+        raise Rejected({name: [_("Must be a whole number.")]})
+    return int(given)
+
+
+async def _streamed(body: Iterator[bytes]) -> AsyncIterator[bytes]:
+    take = sync_to_async(lambda: next(body, None))
+    while (part := await take()) is not None:
+        yield part
