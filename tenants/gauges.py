@@ -32,7 +32,7 @@ def gauges_of(limits: Limits, held: Limits, adding: Limits = NOTHING) -> list[Ga
     """Return the bars of a tenant's four limits; a resource that it neither may use nor uses is left out."""
     rows: list[tuple[Promise, int, int, int, Callable[[int], str]]] = [
         (_("CPU cores"), limits.cpu_millicores, held.cpu_millicores, adding.cpu_millicores, _cores),
-        (_("Memory"), limits.memory_mib, held.memory_mib, adding.memory_mib, units.memory_text),
+        (_("Memory"), limits.memory_mib, held.memory_mib, adding.memory_mib, _memory),
         (_("GPUs"), limits.gpus, held.gpus, adding.gpus, str),
         (_("Pods"), limits.pods, held.pods, adding.pods, str),
     ]
@@ -68,3 +68,7 @@ def _share_pct(part: int, whole: int) -> float:
 
 def _cores(cpu_millicores: int) -> str:
     return f"{cpu_millicores / 1000:.2f}".rstrip("0").rstrip(".")
+
+
+def _memory(memory_mib: int) -> str:
+    return units.memory_text(memory_mib) if memory_mib else "0"

@@ -112,8 +112,9 @@ class SubmitForm(forms.Form):
     def reject(self, rejected: Rejected) -> None:
         """Show a service's complaints at their fields; what has no field here stands on top."""
         for name, messages in rejected.fields.items():
+            shown = name in self.fields and not self[name].is_hidden
             for message in messages:
-                self.add_error(name if name in self.fields else None, str(message))
+                self.add_error(name if shown else None, str(message))
 
     def with_new_key(self) -> "SubmitForm":
         """Return this form as it was sent, with a key that no submission has."""

@@ -11,7 +11,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-_NUMBER_AND_UNIT = re.compile(r"\s*(\d+(?:[.,]\d+)?)\s*([^\d\s.,]*)\s*")
+_NUMBER_AND_UNIT = re.compile(r"\s*(\d{1,12}(?:[.,]\d{1,6})?)\s*([^\d\s.,]*)\s*")
 MEMORY_UNITS_MIB = {"": 1024, "m": 1, "mi": 1, "mib": 1, "g": 1024, "gi": 1024, "gib": 1024, "t": 1024**2}
 MEMORY_UNITS_MIB |= {"ti": 1024**2, "tib": 1024**2}
 CPU_UNITS_MILLICORES = {"": 1000, "m": 1, "core": 1000, "cores": 1000, "核": 1000}
