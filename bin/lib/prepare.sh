@@ -33,6 +33,7 @@ has_containerd() {
 
 has_cni() { [ -x /usr/lib/cni/bridge ] || [ -x /opt/cni/bin/bridge ]; }
 has_chromium() { has chromium || has chromium-browser; }
+has_fonts() { [ -d /usr/share/fonts/truetype ]; }
 has_certificates() { [ -s /etc/ssl/certs/ca-certificates.crt ]; }
 
 # Each line: a Debian package and the command that says whether it is already here.
@@ -50,6 +51,7 @@ busybox-static has busybox
 docker-registry has docker-registry'
 test_packages='chromium has_chromium
 debootstrap has debootstrap
+fonts-dejavu-core has_fonts
 gettext has msgfmt
 git has git
 nodejs has node

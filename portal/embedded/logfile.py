@@ -5,7 +5,10 @@ import shutil
 from pathlib import Path
 
 LIMIT_BYTES = 10 * 1024 * 1024
-_TAIL_BYTES = 16 * 1024
+_TAIL_BYTES = 32 * 1024
+_WORDS_FROM = 400
+_TRACEBACK = "Traceback (most recent call last):"
+_BETWEEN = ("During handling of the above exception", "The above exception was the direct cause")
 
 
 class LogFile:
@@ -46,6 +49,10 @@ class LogFile:
             return []
         return [line for line in text.splitlines() if line.strip()][-count:]
 
+    def last_words(self, count: int) -> list[str]:
+        """Return the last lines for people: what was said, without the code that it came from."""
+        return without_frames(self.last_lines(_WORDS_FROM))[-count:]
+
     def rotate(self) -> None:
         """Keep a file that grew over the limit as `.1` and empty it in place: the child's descriptor stays valid."""
         try:
@@ -55,3 +62,14 @@ class LogFile:
             return
         shutil.copyfile(self.path, self.path.with_name(f"{self.path.name}.1"))
         os.truncate(self.path, 0)
+
+
+def without_frames(lines: list[str]) -> list[str]:
+    """Return lines without Python's stack frames, keeping each exception's own message."""
+    kept: list[str] = []
+    inside = False
+    for line in lines:
+        inside = line.endswith(_TRACEBACK) or (inside and line.startswith(" "))
+        if not inside and not line.startswith(_BETWEEN):
+            kept.append(line)
+    return kept

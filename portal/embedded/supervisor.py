@@ -122,7 +122,7 @@ class Supervisor:
             self._announce(child)
             return
         if child.spec.restart is Restart.NEVER:
-            words = "\n".join(f"  | {line}" for line in child.log.last_lines(_LAST_WORDS))
+            words = "\n".join(f"  | {line}" for line in child.log.last_words(_LAST_WORDS))
             raise StartError(f"{child.spec.title} failed ({_ending(child)}):\n{words}\nWhole log: {child.log.path}")
         self._complain(child)
 
@@ -135,7 +135,7 @@ class Supervisor:
         if child.failures in _TALK_AT_FAILURES or is_first_of_a_step:
             how = "failed" if is_first_of_a_step else f"keeps ending (time {child.failures})"
             self._console.say(f"{child.spec.title} {how}: {_ending(child)}. It said:")
-            self._console.quote(child.log.last_lines(_LAST_WORDS))
+            self._console.quote(child.log.last_words(_LAST_WORDS))
             self._console.say(f"It will be tried again and again; whole log: {child.log.path}")
         elif child.failures < _TALK_AT_FAILURES[0]:
             self._console.say(f"{child.spec.title} ended ({_ending(child)}); starting it again")
