@@ -23,16 +23,29 @@ type (
 // computes; two equal states give the same text.
 type firewall struct {
 	podRange string
+	services []*core.Pod // parts of the node that policies know as pods of another cluster
 	pods     []*core.Pod
 	spaces   map[string]labels.Set
 	policies []*networking.NetworkPolicy
 }
 
-// newFirewall keeps the pods that have an address of their own, in a fixed order.
-func newFirewall(
-	podRange string, pods []*core.Pod, spaces map[string]labels.Set, policies []*networking.NetworkPolicy,
-) *firewall {
-	f := &firewall{podRange: podRange, spaces: spaces}
+// newFirewall is for pods of the range. Policies of ordinary clusters let names be
+// asked of the pods k8s-app=kube-dns; here that means nameServer (empty: nobody).
+func newFirewall(podRange, nameServer string) *firewall {
+	f := &firewall{podRange: podRange}
+	if nameServer != "" {
+		f.services = []*core.Pod{{
+			ObjectMeta: meta.ObjectMeta{Namespace: meta.NamespaceSystem, Labels: labels.Set{"k8s-app": "kube-dns"}},
+			Status:     core.PodStatus{PodIP: nameServer},
+		}}
+	}
+	return f
+}
+
+// take sets the state, keeping the pods that have an address of their own, in a
+// fixed order.
+func (f *firewall) take(pods []*core.Pod, spaces map[string]labels.Set, policies []*networking.NetworkPolicy) {
+	f.spaces = spaces
 	for _, pod := range pods {
 		if hasOwnAddress(pod) {
 			f.pods = append(f.pods, pod)
@@ -41,7 +54,6 @@ func newFirewall(
 	sort.Slice(f.pods, func(i, j int) bool { return fullName(f.pods[i]) < fullName(f.pods[j]) })
 	f.policies = append(f.policies, policies...)
 	sort.Slice(f.policies, func(i, j int) bool { return fullName(f.policies[i]) < fullName(f.policies[j]) })
-	return f
 }
 
 func fullName(o meta.Object) string { return o.GetNamespace() + "/" + o.GetName() }

@@ -27,8 +27,12 @@ func testPolicy(name, namespace string, spec networking.NetworkPolicySpec) *netw
 
 func rulesFor(t *testing.T, pods []*core.Pod, policies ...*networking.NetworkPolicy) string {
 	t.Helper()
-	spaces := map[string]labels.Set{"a": {"team": "a"}, "b": {"team": "b"}}
-	rules, err := newFirewall("10.1.0.0/24", pods, spaces, policies).ruleset()
+	spaces := map[string]labels.Set{
+		"a": {"team": "a"}, "b": {"team": "b"}, "kube-system": {"kubernetes.io/metadata.name": "kube-system"},
+	}
+	f := newFirewall("10.1.0.0/24", "10.9.0.2")
+	f.take(pods, spaces, policies)
+	rules, err := f.ruleset()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,6 +115,24 @@ func TestABlockWithExceptionsAndAPortRange(t *testing.T) {
 	rules := rulesFor(t, []*core.Pod{testPod("a", "web", "10.1.0.2")}, policy)
 	want := "ip daddr 192.168.0.0/16 ip daddr != { 192.168.7.0/24 } udp dport 9000-9010 return"
 	if !strings.Contains(rules, want) || strings.Contains(rules, "fd00") {
+		t.Errorf("got:\n%s", rules)
+	}
+}
+
+func TestTheUsualRuleForNamesMeansTheNodesNameServer(t *testing.T) {
+	port, udp := intstr.FromInt32(53), core.ProtocolUDP
+	policy := testPolicy("names", "a", networking.NetworkPolicySpec{
+		PolicyTypes: []networking.PolicyType{networking.PolicyTypeEgress},
+		Egress: []networking.NetworkPolicyEgressRule{{
+			To: []networking.NetworkPolicyPeer{{
+				NamespaceSelector: &meta.LabelSelector{MatchLabels: labels.Set{"kubernetes.io/metadata.name": "kube-system"}},
+				PodSelector:       &meta.LabelSelector{MatchLabels: labels.Set{"k8s-app": "kube-dns"}},
+			}},
+			Ports: []networking.NetworkPolicyPort{{Port: &port, Protocol: &udp}},
+		}},
+	})
+	rules := rulesFor(t, []*core.Pod{testPod("a", "web", "10.1.0.2")}, policy)
+	if !strings.Contains(rules, "ip daddr 10.9.0.2 udp dport 53 return\n\t\treject") {
 		t.Errorf("got:\n%s", rules)
 	}
 }

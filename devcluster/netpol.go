@@ -20,6 +20,7 @@ func runNetpol(args []string) error {
 	flags := flag.NewFlagSet("netpol", flag.ContinueOnError)
 	kubeconfig := flags.String("kubeconfig", "", "kubeconfig")
 	podRange := flags.String("pod-range", "", "addresses of the node's pods; one that is not known yet reaches nothing")
+	nameServer := flags.String("name-server", "", "address that answers names: the pod k8s-app=kube-dns of policies")
 	nft := flags.String("nft", "nft", "the nft program")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -39,7 +40,7 @@ func runNetpol(args []string) error {
 	policies := factory.Networking().V1().NetworkPolicies()
 	applied := ""
 	sync := func() error {
-		rules, err := currentRules(*podRange, pods.Lister(), spaces.Lister(), policies.Lister())
+		rules, err := currentRules(newFirewall(*podRange, *nameServer), pods.Lister(), spaces.Lister(), policies.Lister())
 		if err != nil || rules == applied {
 			return err
 		}
@@ -52,7 +53,7 @@ func runNetpol(args []string) error {
 	return follow(ctx, factory, sync, pods.Informer(), spaces.Informer(), policies.Informer())
 }
 
-func currentRules(podRange string, pods podLister, spaces namespaceLister, policies policyLister) (string, error) {
+func currentRules(f *firewall, pods podLister, spaces namespaceLister, policies policyLister) (string, error) {
 	podList, err := pods.List(labels.Everything())
 	if err != nil {
 		return "", err
@@ -69,7 +70,8 @@ func currentRules(podRange string, pods podLister, spaces namespaceLister, polic
 	for _, space := range spaceList {
 		spaceLabels[space.Name] = space.Labels
 	}
-	return newFirewall(podRange, podList, spaceLabels, policyList).ruleset()
+	f.take(podList, spaceLabels, policyList)
+	return f.ruleset()
 }
 
 func loadRules(ctx context.Context, nft, rules string) error {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	core "k8s.io/api/core/v1"
@@ -28,7 +29,7 @@ func (f *firewall) peers(field, namespace string, of []networking.NetworkPolicyP
 			out = append(out, blockPeer(field, one.IPBlock)...)
 			continue
 		}
-		for _, pod := range f.pods {
+		for _, pod := range slices.Concat(f.pods, f.services) {
 			if f.selects(one, namespace, pod) {
 				out = append(out, peer{match: "ip " + field + " " + pod.Status.PodIP, portOwner: pod})
 			}

@@ -194,7 +194,11 @@ def test_a_default_deny_policy_is_enforced_until_another_allows(container_node: 
     container_node.create(policy)
     until(lambda: not fetch(container_node, server, "web"), within_s=10, why="the policy forbids it")
     opened = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"], "ingress": [{"from": [{"podSelector": {}}]}]}
-    opened["egress"] = [{"ports": [{"port": 53, "protocol": "UDP"}]}, {"to": [{"podSelector": {}}]}]
+    names = {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
+        "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
+    }
+    opened["egress"] = [{"to": [names], "ports": [{"port": 53, "protocol": "UDP"}]}, {"to": [{"podSelector": {}}]}]
     container_node.create({**policy, "metadata": {"name": "inside", "namespace": server}, "spec": opened})
     until(lambda: fetch(container_node, server, "web"), within_s=10, why="the second policy allows it")
 

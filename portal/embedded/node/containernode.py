@@ -97,7 +97,10 @@ class ContainerNode(Cluster):
             *self._plane.roles(self.api),
             self._role("kubelet", self._kubelet(), after=(_API, "containerd")),
             self._role("kube-proxy", (f"--config={self._config('kube-proxy.json')}", "--v=1")),
-            self._role("netpol", (self._client("netpol"), f"--pod-range={self.subnets.pods}")),
+            self._role(
+                "netpol",
+                (self._client("netpol"), f"--pod-range={self.subnets.pods}", f"--name-server={self.subnets.node}"),
+            ),
             self._role("dns", (self._client("dns"), f"--listen={self.subnets.node}:53")),
             *self._gpu_roles(),
         ]
