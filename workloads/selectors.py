@@ -134,6 +134,11 @@ def submit_tenants(*, user: User) -> list[Tenant]:
     return [found.tenant for found in memberships_of(user) if Action.WORKLOAD_SUBMIT in GRANTS[found.role]]
 
 
+def may_submit_somewhere(user: User) -> bool:
+    """Tell whether there can be a tenant that the user may submit to. No statement where roles are known."""
+    return user.is_platform_admin or bool(submit_tenants(user=user))
+
+
 def submit_tenant(*, user: User, slug: str = "") -> Tenant | None:
     """Return the tenant that a URL names, else the first that the user may submit to, else None.
 

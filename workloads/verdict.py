@@ -7,8 +7,8 @@ from django.utils.translation import gettext as _
 
 from tenants.models import Tenant
 from workloads import admission, explain
-from workloads.queue import Amount, Wait
-from workloads.specs import Reason, Resources, State
+from workloads.queue import Amount
+from workloads.specs import Problem, Reason, Resources, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +38,11 @@ def verdict_of(tenant: Tenant, resources: Resources) -> Verdict:
     wait = admission.preview(tenant, asks)
     if wait is None:
         return Verdict("ok", "bolt", _("Starts now"), _("The tenant's limits and the cluster have room."), _("Submit"))
+    if wait.reason is Reason.OVER_QUOTA and wait.params["asked"] > wait.params["limit"]:
+        problem = Problem(str(wait.params["resource"]), "above_tenant", dict(wait.params))
+        return Verdict("bad", "ban", _("Can never start"), explain.problem_text(problem), _("Submit"))
     card = explain.explanation(_Asked(State.QUEUED, wait.reason, dict(wait.params), resources.memory_mib))
     sentence = card.sentence if card else ""
-    if _never(wait):
+    if wait.reason is Reason.TOO_LARGE:
         return Verdict("bad", "ban", _("Cannot start as things are"), sentence, _("Submit"))
     return Verdict("warn", "clock-hour-4", _("Joins the queue"), sentence, _("Submit, joins the queue"))
-
-
-def _never(wait: Wait) -> bool:
-    if wait.reason is Reason.TOO_LARGE:
-        return True
-    return wait.reason is Reason.OVER_QUOTA and wait.params["asked"] > wait.params["limit"]

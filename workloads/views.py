@@ -48,8 +48,11 @@ def workloads(request: HttpRequest) -> HttpResponse:
         "states": STATE_CHOICES,
         "newer_url": listing.at(page.newer),
         "older_url": listing.at(page.older),
-        "starts": [] if page.rows or listing.narrowed else selectors.first_templates(user=user),
+        "may_submit": selectors.may_submit_somewhere(user),
+        "starts": [],
     }
+    if not page.rows and not listing.narrowed and listing.view == "mine-active" and context["may_submit"]:
+        context["starts"] = selectors.first_templates(user=user)
     return render(request, "workloads/list.html", context)
 
 
@@ -132,12 +135,13 @@ def cancel(request: HttpRequest, workload_id: uuid.UUID) -> HttpResponse:
     user = person(request)
     workload = selectors.workload_get(user=user, workload_id=workload_id)
     try:
-        services.workload_cancel(actor=user, workload=workload)
+        stopped = services.workload_cancel(actor=user, workload=workload)
     except Conflict as conflict:
         messages.warning(request, str(conflict.message))
     else:
-        messages.success(request, _("%(name)s is being cancelled.") % {"name": workload.name})
-    return redirect("workloads:detail", workload.pk)
+        text = _("%(name)s is cancelled.") if stopped.state in TERMINAL else _("%(name)s is being cancelled.")
+        messages.success(request, text % {"name": stopped.name})
+    return redirect("workloads:detail", workload_id)
 
 
 def _first_form(request: HttpRequest, user: User, tenant: Tenant) -> SubmitForm:

@@ -52,6 +52,8 @@ def home(request: HttpRequest) -> HttpResponse:
         "limits": _limits(memberships_of(user)[:MOST_TENANTS]),
         "capacity": _capacity(user),
         "has_tenant": _has_tenant(user),
+        "may_submit": selectors.may_submit_somewhere(user),
+        "starts": [] if work else selectors.first_templates(user=user),
     }
     return render(request, "web/home.html", context)
 
