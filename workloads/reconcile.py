@@ -84,7 +84,7 @@ def _act(claim: Claim, kube: Kube) -> None:
     workload = Workload.objects.select_related("tenant").get(pk=claim.workload_id)
     run = Run(claim, workload, kube.impersonate(writer_user(workload.tenant.namespace)))
     attempts = list(workload.attempts.order_by("n"))
-    if workload.desired == Desired.STOP:
+    if workload.desired == Desired.STOP and workload.state not in (State.SUCCEEDED, State.FAILED):
         _stop(run, attempts)
         return
     for attempt in attempts:

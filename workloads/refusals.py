@@ -43,6 +43,12 @@ def verdict(error: KubeError) -> Verdict:
     return Verdict(True, params)
 
 
+def pod_verdict(message: str) -> Verdict:
+    """Judge what the Job controller says when it cannot make a pod; it tries again by itself, with pauses."""
+    final = "violates PodSecurity" in message or "denied the request" in message or " is invalid: " in message
+    return Verdict(not final, refusal_params(message))
+
+
 def refusal_params(message: str) -> dict[str, Any]:
     """Return a refusal's parameters: the message, and resource, asked, held and limit where a quota names numbers."""
     params: dict[str, Any] = {"message": message[:MAX_MESSAGE_CHARS]}

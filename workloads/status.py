@@ -50,7 +50,7 @@ class PodObservation:
     node_name: str = ""
     image_digest: str = ""
     containers: list[dict[str, Any]] = field(default_factory=list)
-    resource_version: str = ""
+    resource_version: str = field(default="", compare=False)
     created_at: datetime | None = None
     scheduled_at: datetime | None = None
     started_at: datetime | None = None
