@@ -33,7 +33,7 @@ class UnknownPathConsumer(AsyncConsumer):
     channel_layer_alias = ""
 
     async def websocket_connect(self, message: dict[str, Any]) -> None:
-        """Refuse in the way that a browser can read the code of."""
+        """Refuse as for a missing object."""
         await self.send({"type": "websocket.accept"})
         await self.send({"type": "websocket.close", "code": NOT_FOUND})
 
@@ -78,26 +78,25 @@ class LiveConsumer(AsyncConsumer):
     # The life of a socket.
 
     async def websocket_connect(self, message: dict[str, Any]) -> None:
-        """Accept, then refuse with a code or begin."""
-        await self.send({"type": "websocket.accept"})
+        """Accept once the subscription stands, so that a page that asks on `open` misses nothing; or refuse."""
         user, key = self.scope["user"], self.key_of()
         if user is None or not user.is_authenticated:
-            await self.send({"type": "websocket.close", "code": NOT_SIGNED_IN})
-            return
+            return await self._refuse(NOT_SIGNED_IN)
         try:
             facts = await database_sync_to_async(self._first_look, thread_sensitive=False)(user.pk, key)
         except Error:
-            await self.send({"type": "websocket.close", "code": TRY_LATER})
-            return
+            return await self._refuse(TRY_LATER)
         if facts is None:
-            await self.send({"type": "websocket.close", "code": NOT_FOUND})
-            return
+            return await self._refuse(NOT_FOUND)
         self._pinged_at = time.monotonic()
         send: Any = self.base_send
         self.outbox = Outbox(send)
         self.seat = Seat(self, user.pk, self.scope["session"].session_key or "", key)
         live_process().usher.sit(self.seat)
         await self.begin(facts)
+        await self.send({"type": "websocket.accept"})
+        self.outbox.open()
+        return None
 
     async def websocket_receive(self, message: dict[str, Any]) -> None:
         """Ignore what a client says: there is nothing to ask for here."""
@@ -143,6 +142,11 @@ class LiveConsumer(AsyncConsumer):
     def _first_look(cls, user_id: UUID, key: str) -> Any | None:
         user = User.objects.filter(pk=user_id, is_active=True).first()
         return None if user is None else cls.look(user, {key}).get(key)
+
+    async def _refuse(self, code: int) -> None:
+        """Accept, then close: a browser shows a refused handshake as 1006, whatever the reason."""
+        await self.send({"type": "websocket.accept"})
+        await self.send({"type": "websocket.close", "code": code})
 
     async def _let_go(self) -> None:
         seat, self.seat = self.seat, None

@@ -17,6 +17,7 @@ from redis.retry import Retry
 _CONNECT_TIMEOUT_S = 2.0
 _READ_TIMEOUT_S = 5.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
+_END_S = 2.0
 logger = structlog.get_logger(__name__)
 
 
@@ -62,32 +63,30 @@ class Hub:
             self._listeners.pop(topic, None)
             self._changed.set()
         if not self._listeners and self._task is not None:
-            task, self._task = self._task, None
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-            self._subscribed.clear()
-            self._confirmed.clear()
+            await asyncio.wait({self._task}, timeout=_END_S)
+            if not self._listeners:
+                self._task.cancel()
+                await asyncio.wait({self._task}, timeout=_END_S)
 
     async def _run(self) -> None:
         pause_s, had_outage = _FIRST_PAUSE_S, False
-        while True:
+        while self._listeners:
             try:
                 async with self._connected() as pubsub:
                     await self._subscribe(pubsub)
                     if had_outage:
                         self._tell_outage()
                     pause_s = _FIRST_PAUSE_S
-                    async with asyncio.TaskGroup() as group:
-                        group.create_task(self._keep_subscribed(pubsub))
-                        group.create_task(self._read(pubsub))
-            except* (RedisError, OSError) as group_of:
-                logger.warning("live hub lost its broker", error=str(group_of.exceptions[0]), pause_s=pause_s)
-            had_outage = True
-            self._subscribed.clear()
-            for event in self._confirmed.values():
-                event.clear()
-            await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+                    await self._serve(pubsub)
+            except (RedisError, OSError) as exc:
+                logger.warning("live hub lost its broker", error=str(exc), pause_s=pause_s)
+                await asyncio.sleep(pause_s)
+                pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+                had_outage = True
+            finally:
+                self._subscribed.clear()
+                for event in self._confirmed.values():
+                    event.clear()
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[Any]:
@@ -105,14 +104,23 @@ class Hub:
             await pubsub.aclose()
             await client.aclose()
 
-    async def _read(self, pubsub: Any) -> None:
-        while True:
-            message = await pubsub.get_message(timeout=1.0)
-            if message is not None:
-                self._deliver(message)
+    async def _serve(self, pubsub: Any) -> None:
+        closing = asyncio.Event()
+        keeper = asyncio.create_task(self._keep_subscribed(pubsub, closing), name="live-hub-topics")
+        try:
+            while self._listeners:
+                message = await pubsub.get_message(timeout=1.0)
+                if message is not None:
+                    self._deliver(message)
+                if keeper.done():
+                    keeper.result()
+        finally:
+            closing.set()
+            keeper.cancel()
+            await asyncio.gather(keeper, return_exceptions=True)
 
-    async def _keep_subscribed(self, pubsub: Any) -> None:
-        while True:
+    async def _keep_subscribed(self, pubsub: Any, closing: asyncio.Event) -> None:
+        while not closing.is_set():  # the client swallows a cancellation that comes while it sends
             await self._changed.wait()
             await self._subscribe(pubsub)
 

@@ -37,6 +37,7 @@ class Outbox:
         self._parcels: deque[Parcel] = deque()
         self._queued_bytes = 0
         self._closing = False
+        self._opened = asyncio.Event()
         self._filled = asyncio.Event()
         self._drained = asyncio.Event()
         self._task = asyncio.create_task(self._run(), name="outbox")
@@ -54,6 +55,10 @@ class Outbox:
         self._queued_bytes += parcel.size_bytes
         self._filled.set()
         return True
+
+    def open(self) -> None:
+        """Begin to send: the handshake is through."""
+        self._opened.set()
 
     async def wait_below(self, queued_bytes: int, *, stuck_s: float) -> bool:
         """Wait until at most that much is queued; False when not even one frame left within `stuck_s`."""
@@ -84,6 +89,7 @@ class Outbox:
         await asyncio.gather(self._task, return_exceptions=True)
 
     async def _run(self) -> None:
+        await self._opened.wait()
         while True:
             await self._filled.wait()
             self._filled.clear()

@@ -94,10 +94,7 @@ class Term:
         try:
             await self._lost.wait()
         finally:
-            tasks += self._tasks.values()
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await _end({*tasks, *self._tasks.values()})
 
     async def _keep(self, follower: Follower) -> None:
         """Run a follower; one that fails is begun anew after a while, and stops no other."""
@@ -197,6 +194,15 @@ async def _patiently(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) ->
             logger.warning("log collector waits for the database", work=work.__name__, error=str(exc).strip())
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+
+
+async def _end(tasks: set["asyncio.Task[None]"]) -> None:
+    """Cancel until all are done: a client that is about to send may swallow a cancellation."""
+    pending = tasks
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=1.0)
 
 
 async def _sleep_unless(stop: asyncio.Event, pause_s: float) -> None:
