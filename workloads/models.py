@@ -129,6 +129,7 @@ class Workload(UUIDModel):
             models.Index(
                 fields=["state", "created", "id"], condition=~models.Q(state__in=_TERMINAL), name="workload_active"
             ),
+            models.Index(fields=["log_collector"], condition=models.Q(log_sealed=False), name="workload_open_log"),
         ]
 
 
