@@ -62,7 +62,8 @@ class Socket:
         return found[-1]
 
 
-def _cookie_of(user: User) -> str:
+def cookie_of(user: User) -> str:
+    """Return the value of a new session's cookie."""
     client = Client()
     client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
     return client.cookies[settings.SESSION_COOKIE_NAME].value
@@ -86,7 +87,7 @@ async def opened(path: str, user: User | None) -> AsyncIterator[Socket]:
     """Open a socket as somebody, and close it as a browser does."""
     headers = [(b"origin", ORIGIN.encode())]
     if user is not None:
-        cookie = await in_thread(_cookie_of, user)
+        cookie = await in_thread(cookie_of, user)
         headers.append((b"cookie", f"{settings.SESSION_COOKIE_NAME}={cookie}".encode()))
     communicator = communicator_of(path, headers)
     await communicator.send_input({"type": "websocket.connect"})
