@@ -85,7 +85,7 @@ def verdict(request: HttpRequest) -> HttpResponse:
     tenant = selectors.submit_tenant(user=user, slug=request.GET.get("tenant", ""))
     if tenant is None:
         raise NotVisible
-    return render(request, "workloads/_verdict.html", _verdict_context(tenant, AskForm(request.GET)))
+    return render(request, "workloads/verdict.html", _verdict_context(tenant, AskForm(request.GET)))
 
 
 @route(Action.WORKLOAD_VIEW)
