@@ -8,7 +8,9 @@ import pytest
 from portal.core.models import User
 from portal.kube.fake import FakeKube
 from tenants.models import Tenant
+from tests.app.workloads.watched import Watched
 from workloads.models import Attempt, Workload
+from workloads.reconcile import reconcile
 
 
 @pytest.fixture
@@ -38,3 +40,25 @@ def attempt(
 @pytest.fixture
 def cluster(tenant: Tenant) -> FakeKube:
     return FakeKube(namespaces=[tenant.namespace])
+
+
+@pytest.fixture
+def watched(cluster: FakeKube) -> Watched:
+    return Watched(cluster)
+
+
+@pytest.fixture
+def made(cluster: FakeKube, attempt: Attempt) -> Attempt:
+    """An attempt whose Job was made."""
+    reconcile(attempt.workload_id, cluster)
+    attempt.refresh_from_db()
+    return attempt
+
+
+@pytest.fixture
+def hints(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was hinted, instead of a broker."""
+    told: list[str] = []
+    for module in ("workloads.controller.loop", "workloads.sweeps"):
+        monkeypatch.setattr(f"{module}.hint", lambda task, *args: told.append(args[0]))
+    return told

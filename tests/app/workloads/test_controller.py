@@ -1,123 +1,27 @@
 """What the watches say reaches the rows: in order or not, once or twice, and only while the lease is held."""
 
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import msgspec
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from portal.core import leases
 from portal.core.leases import LeaseLost
 from portal.core.models import ClusterStatus, Lease, User
 from portal.kube.errors import PoisonObject
 from portal.kube.fake import FakeKube
-from portal.kube.types import EVENTS, JOBS, Job, Pod
+from portal.kube.types import JOBS, Job, Pod
 from tenants.models import Tenant
-from workloads.controller import Controller, Index
+from tests.app.workloads.watched import RUNNING, START, Watched, ended, pod_body, states
 from workloads.controller.health import status_check
 from workloads.controller.index import Key
 from workloads.models import Attempt, Workload, WorkloadEvent
 from workloads.models import Pod as PodRow
 from workloads.reconcile import reconcile
-from workloads.sweeps import Sweeper
 
 pytestmark = pytest.mark.django_db
-START = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
-
-
-class Watched:
-    """A controller, its index, and a cluster whose changes the test hands over itself."""
-
-    def __init__(self, cluster: FakeKube) -> None:
-        self.cluster = cluster
-        held = leases.acquire("controller", "test")
-        assert held is not None
-        self.held = held
-        self.index = Index()
-        self.sweeper = Sweeper(held, every_s=3600)
-        self.sweeper._last_s = time.monotonic()  # tests say when to sweep
-        self.controller = Controller(held=held, kube=cluster, index=self.index, sweeper=self.sweeper)
-        for kind in (Job, Pod):
-            self.index.synced(kind)
-
-    def job(self, attempt: Attempt, **status: Any) -> Job:
-        """Hand over the attempt's Job with a status."""
-        body = self.cluster.get(JOBS, attempt.object_name, namespace="berth-vision")
-        if status:
-            body = self.cluster.set_status(JOBS, attempt.object_name, status, namespace="berth-vision")
-        job = msgspec.convert(body, Job)
-        self.index.job(job)
-        return job
-
-    def ended_job(self, attempt: Attempt, kind: str, reason: str = "") -> Job:
-        condition = {"type": kind, "status": "True", "reason": reason, "lastTransitionTime": stamp(60)}
-        return self.job(attempt, conditions=[condition])
-
-    def pod(self, attempt: Attempt, *, n: int = 1, **fields: Any) -> Pod:
-        """Hand over a pod of the attempt."""
-        pod = msgspec.convert(pod_body(attempt, n=n, **fields), Pod)
-        self.index.pod(pod)
-        return pod
-
-    def turn(self) -> None:
-        self.controller.turn()
-
-
-def stamp(after_s: int) -> str:
-    return (START + timedelta(seconds=after_s)).isoformat().replace("+00:00", "Z")
-
-
-def pod_body(attempt: Attempt, *, n: int = 1, phase: str = "Pending", state: Any = None, **fields: Any) -> Any:
-    labels = {"berth.dev/workload": str(attempt.workload_id), "berth.dev/attempt": str(attempt.n)}
-    status = {"phase": phase, **fields.pop("status", {})}
-    if state is not None:
-        status["containerStatuses"] = [{"name": "main", "image": "i", "imageID": "i@sha256:1", "state": state}]
-    return {
-        "metadata": {
-            "uid": f"00000000-0000-4000-8000-{attempt.n:06d}{n:06d}",
-            "name": f"{attempt.object_name}-{n}",
-            "labels": labels,
-            "resourceVersion": fields.pop("version", "1"),
-            "creationTimestamp": stamp(n),
-        },
-        "spec": {"nodeName": "n1"},
-        "status": status,
-        **fields,
-    }
-
-
-RUNNING = {"running": {"startedAt": stamp(5)}}
-
-
-def ended(code: int, reason: str = "Error") -> dict[str, Any]:
-    return {"terminated": {"exitCode": code, "reason": reason, "startedAt": stamp(5), "finishedAt": stamp(50)}}
-
-
-@pytest.fixture
-def watched(cluster: FakeKube) -> Watched:
-    return Watched(cluster)
-
-
-@pytest.fixture
-def made(cluster: FakeKube, attempt: Attempt) -> Attempt:
-    """An attempt whose Job was made."""
-    reconcile(attempt.workload_id, cluster)
-    attempt.refresh_from_db()
-    return attempt
-
-
-def states(attempt: Attempt) -> tuple[str, str]:
-    workload = Workload.objects.get(pk=attempt.workload_id)
-    attempt.refresh_from_db()
-    return workload.state, workload.reason_code
-
-
-def released(attempt: Attempt) -> bool:
-    return Attempt.objects.filter(pk=attempt.pk, released_at__isnull=False).exists()
 
 
 def test_a_job_runs_and_succeeds(watched: Watched, made: Attempt) -> None:
@@ -143,64 +47,6 @@ def test_a_failed_job_tells_its_exit_code(watched: Watched, made: Attempt) -> No
     assert states(made) == ("failed", "exit_code")
     workload = Workload.objects.get(pk=made.workload_id)
     assert (workload.exit_code, workload.reason_params) == (3, {"exit_code": 3})
-
-
-def with_retries(attempt: Attempt, retries: int) -> None:
-    workload = Workload.objects.get(pk=attempt.workload_id)
-    Workload.objects.filter(pk=workload.pk).update(spec=workload.spec | {"retries": retries})
-
-
-def test_a_failed_attempt_with_retries_left_goes_back_to_the_queue_at_its_old_place(
-    watched: Watched, made: Attempt
-) -> None:
-    with_retries(made, 1)
-    before = Workload.objects.get(pk=made.workload_id).created
-    watched.pod(made, phase="Failed", state=ended(3))
-    watched.ended_job(made, "Failed")
-    watched.turn()
-    assert states(made) == ("queued", "retrying")
-    workload = Workload.objects.get(pk=made.workload_id)
-    assert workload.created == before
-    assert workload.reason_params == {"attempt": 1, "retries": 1, "reason": "exit_code", "exit_code": 3}
-    assert (made.end_state, made.released_at is None) == ("failed", False)
-
-
-def test_what_a_failed_attempt_held_is_free_only_when_its_pods_have_ended(watched: Watched, made: Attempt) -> None:
-    with_retries(made, 1)
-    watched.pod(made, phase="Running", state=RUNNING)
-    watched.pod(made, n=2, phase="Failed", state=ended(3))
-    watched.ended_job(made, "Failed")
-    watched.turn()
-    assert states(made) == ("queued", "retrying")
-    assert not released(made)
-    watched.index.gone(Pod, pod_body(made)["metadata"]["uid"])
-    watched.turn()
-    assert released(made)
-    assert PodRow.objects.get(name=f"{made.object_name}-1").gone
-
-
-def test_the_last_attempt_s_failure_is_the_workload_s(
-    watched: Watched, made: Attempt, admit: Callable[..., Attempt], cluster: FakeKube
-) -> None:
-    with_retries(made, 1)
-    watched.pod(made, phase="Failed", state=ended(3))
-    watched.ended_job(made, "Failed")
-    watched.turn()
-    second = admit(Workload.objects.get(pk=made.workload_id))
-    reconcile(made.workload_id, cluster)
-    watched.pod(second, phase="Failed", state=ended(4))
-    watched.ended_job(second, "Failed")
-    watched.turn()
-    assert states(second) == ("failed", "exit_code")
-
-
-@pytest.mark.parametrize("status", [{"reason": "DeadlineExceeded", "message": "Pod was active too long"}])
-def test_a_deadline_is_not_tried_again(watched: Watched, made: Attempt, status: dict[str, str]) -> None:
-    with_retries(made, 3)
-    watched.pod(made, phase="Failed", status=status)
-    watched.ended_job(made, "Failed")
-    watched.turn()
-    assert states(made) == ("failed", "deadline")
 
 
 def test_events_that_repeat_or_come_late_leave_the_end_as_it_is(watched: Watched, made: Attempt) -> None:
@@ -229,41 +75,6 @@ def test_an_event_that_changes_nothing_writes_nothing(watched: Watched, made: At
     assert not [query["sql"] for query in seen if not query["sql"].lstrip().startswith("SELECT")]
 
 
-def test_an_object_deleted_by_hand_is_told_as_such_and_not_remade(
-    watched: Watched, made: Attempt, cluster: FakeKube
-) -> None:
-    with_retries(made, 3)
-    job = watched.job(made)
-    watched.pod(made, phase="Running", state=RUNNING)
-    watched.turn()
-    cluster.delete(JOBS, made.object_name, namespace="berth-vision")
-    watched.index.gone(Job, job.metadata.uid)
-    watched.turn()
-    assert states(made) == ("failed", "object_deleted")
-    assert not released(made)
-    watched.index.gone(Pod, pod_body(made)["metadata"]["uid"])
-    watched.turn()
-    assert released(made)
-    reconcile(made.workload_id, cluster)
-    assert cluster.list(JOBS).items == []
-
-
-def test_an_object_remade_by_hand_is_not_taken_for_the_first(
-    watched: Watched, made: Attempt, cluster: FakeKube
-) -> None:
-    job = watched.job(made)
-    watched.turn()
-    body = cluster.get(JOBS, made.object_name, namespace="berth-vision")
-    cluster.delete(JOBS, made.object_name, namespace="berth-vision")
-    del body["metadata"]["uid"]
-    cluster.seed(JOBS, body)
-    watched.index.gone(Job, job.metadata.uid)
-    watched.job(made)
-    watched.turn()
-    assert states(made) == ("failed", "object_deleted")
-    assert Workload.objects.get(pk=made.workload_id).reason_params["remade"] is True
-
-
 def test_a_watch_that_is_late_is_not_taken_for_a_deletion(watched: Watched, made: Attempt) -> None:
     watched.sweeper.every_s = 0
     watched.turn()
@@ -290,15 +101,6 @@ def test_an_object_whose_maker_died_is_found_by_its_annotation(watched: Watched,
     made.refresh_from_db()
     assert made.object_uid == uid
     assert made.object_created_at is not None
-
-
-@pytest.fixture
-def hints(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What was hinted, instead of a broker."""
-    told: list[str] = []
-    for module in ("workloads.controller.loop", "workloads.sweeps"):
-        monkeypatch.setattr(f"{module}.hint", lambda task, *args: told.append(args[0]))
-    return told
 
 
 def test_an_object_of_a_cancelled_attempt_is_hinted_again(watched: Watched, made: Attempt, hints: list[str]) -> None:
@@ -332,48 +134,6 @@ def test_a_leader_that_lost_its_lease_writes_nothing(watched: Watched, made: Att
     with pytest.raises(LeaseLost):
         status_check(held=watched.held, kube=watched.cluster, in_step=lambda: True)
     assert not ClusterStatus.objects.exclude(reachable_at=None).exists()
-
-
-def test_pods_that_a_quota_refuses_are_told_in_numbers_and_waited_for(
-    watched: Watched, made: Attempt, cluster: FakeKube
-) -> None:
-    seed_refusal(cluster, made, "exceeded quota: berth, requested: pods=1, used: pods=2, limited: pods=2")
-    watched.job(made)
-    watched.sweeper.every_s = 0
-    watched.turn()
-    assert states(made) == ("starting", "refused_retrying")
-    params = Workload.objects.get(pk=made.workload_id).reason_params
-    assert (params["resource"], params["asked"], params["held"], params["limit"]) == ("pods", 1, 2, 2)
-    watched.job(made, active=0)
-    watched.turn()
-    assert states(made) == ("starting", "refused_retrying")
-    watched.pod(made, phase="Running", state=RUNNING)
-    watched.turn()
-    assert states(made) == ("running", "")
-
-
-def test_pods_that_a_policy_refuses_end_the_workload_and_its_job_goes(
-    watched: Watched, made: Attempt, cluster: FakeKube, hints: list[str]
-) -> None:
-    seed_refusal(cluster, made, 'pods "x" is forbidden: violates PodSecurity "restricted:v1.36": seccompProfile')
-    watched.job(made)
-    watched.sweeper.every_s = 0
-    watched.turn()
-    assert states(made) == ("failed", "refused")
-    assert str(made.workload_id) in hints
-    reconcile(made.workload_id, cluster)
-    assert cluster.list(JOBS).items == []
-
-
-def seed_refusal(cluster: FakeKube, attempt: Attempt, message: str) -> None:
-    body = {
-        "metadata": {"name": "e", "namespace": "berth-vision"},
-        "involvedObject": {"kind": "Job", "name": attempt.object_name, "uid": attempt.object_uid},
-        "reason": "FailedCreate",
-        "message": f"Error creating: {message}",
-        "lastTimestamp": stamp(1),
-    }
-    cluster.seed(EVENTS, body)
 
 
 def test_an_object_without_a_row_is_counted_and_left_alone(watched: Watched, made: Attempt) -> None:

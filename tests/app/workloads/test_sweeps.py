@@ -19,14 +19,6 @@ LONG_AGO = datetime.now(UTC) - timedelta(hours=1)
 
 
 @pytest.fixture
-def hints(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What was hinted, instead of a broker."""
-    told: list[str] = []
-    monkeypatch.setattr("workloads.sweeps.hint", lambda task, *args: told.append(args[0]))
-    return told
-
-
-@pytest.fixture
 def sweeper(db: None) -> Sweeper:
     held = leases.acquire("controller", "test")
     assert held is not None
