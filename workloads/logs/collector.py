@@ -141,7 +141,9 @@ class Term:
             elif key not in runs and self._runs[key].workload_id not in self._owned:
                 task.cancel()
         for key, run in runs.items():
-            if key not in self._tasks and run.workload_id in self._owned:
+            # One run of a container after the other, so that their lines stand in order.
+            is_first = RunKey(key.pod_uid, key.container, key.restart - 1) not in runs
+            if is_first and key not in self._tasks and run.workload_id in self._owned:
                 self._tasks[key] = asyncio.create_task(self._keep(self._follower(key, run)))
         for key in self._runs.keys() - runs.keys() - self._tasks.keys():
             del self._runs[key]

@@ -115,7 +115,7 @@ class Follower:
             await self._take(stream, run, seen)
 
     async def _take(self, stream: AsyncIterator[bytes], run: Run, seen: Seen) -> None:
-        is_checked = False
+        is_checked = not self._mark.time_ns  # of a run of which nothing is stored nothing can come again
         async for raw in stream:
             self._heard_lines = True
             line = parse_line(raw)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from portal.live.payloads import GAP, LINE
-from tests.app.workloads.logs.conftest import LoggedWorkload, collecting, eventually, in_thread
-from workloads.models import LogChunk, LogTail, Workload
+from portal.live.payloads import CONTINUATION, GAP, LINE
+from tests.app.workloads.logs.conftest import LoggedWorkload, collecting, eventually, in_thread, stamped
+from workloads.models import LogChunk, LogTail, Pod, Workload
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -88,3 +88,44 @@ async def test_a_workload_that_never_had_an_attempt_is_sealed_empty(
 
     async with collecting(logged.logs, chunk_directory):
         await eventually(sealed)
+
+
+async def test_a_restarted_container_keeps_the_log_of_its_run_before(
+    logged: LoggedWorkload, chunk_directory: Path
+) -> None:
+    container = {"name": "main", "restarts": 1, "state": "running", "reason": ""}
+    await in_thread(Pod.objects.filter(pk=logged.pod.pk).update, containers=[container])
+    logged.pod.containers = [container]
+    await logged.logs.write(*logged.place, *[stamped(number) for number in range(5)], previous=True)
+    await logged.logs.end(*logged.place, previous=True)
+    await logged.write(*range(5, 10))
+    async with collecting(logged.logs, chunk_directory):
+        await eventually(partial(logged.has_lines, 10))
+        await logged.end()
+        await eventually(logged.is_sealed)
+    assert await logged.texts() == [f"line {number}" for number in range(10)]
+
+
+async def test_lines_that_were_rotated_away_leave_a_gap_marker(logged: LoggedWorkload, chunk_directory: Path) -> None:
+    await logged.write(*range(5))
+    async with collecting(logged.logs, chunk_directory):
+        await eventually(partial(logged.has_lines, 5))
+        await logged.logs.remove(*logged.place)
+        await logged.write(*range(40, 45))
+        await logged.logs.cut_all()
+        await eventually(partial(logged.has_lines, 11))
+    assert [(line.text if line.kind == LINE else line.kind) for line in await logged.lines()] == [
+        *[f"line {number}" for number in range(5)],
+        GAP,
+        *[f"line {number}" for number in range(40, 45)],
+    ]
+
+
+async def test_hostile_bytes_and_long_lines_are_stored_harmless(logged: LoggedWorkload, chunk_directory: Path) -> None:
+    await logged.logs.write(*logged.place, b"2026-01-01T00:00:00Z nul \x00 \xff", stamped(1, "long " * 20_000))
+    async with collecting(logged.logs, chunk_directory):
+        await eventually(partial(logged.has_lines, 3))
+    lines = await logged.lines()
+    assert lines[0].text == "nul \u2400 \ufffd"
+    assert [line.kind for line in lines] == [LINE, LINE, CONTINUATION]
+    assert lines[1].text + lines[2].text == "long " * 20_000
