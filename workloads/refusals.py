@@ -57,7 +57,8 @@ def refusal_params(message: str) -> dict[str, Any]:
 
 
 def _numbers(shortages: Sequence[Shortage]) -> dict[str, Any]:
-    for shortage in shortages:
+    """Return the numbers of one resource that is short, rather one that people set limits for."""
+    for shortage in sorted(shortages, key=lambda shortage: shortage.resource not in _AMOUNTS):
         name, factor = _AMOUNTS.get(shortage.resource, (shortage.resource[:100], Decimal(1)))
         if shortage.used + shortage.requested > shortage.limited:
             asked, held, limit = shortage.requested, shortage.used, shortage.limited

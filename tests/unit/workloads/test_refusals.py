@@ -46,3 +46,12 @@ def test_the_resource_that_is_short_is_told_in_our_units() -> None:
 )
 def test_a_refusal_of_a_pod_is_judged_by_its_text(message: str, retryable: bool) -> None:
     assert pod_verdict(message).retryable is retryable
+
+
+def test_of_several_resources_that_are_short_the_one_that_people_know_is_told() -> None:
+    message = QUOTA.format(
+        "limits.ephemeral-storage=2Gi,pods=1",
+        "limits.ephemeral-storage=2Gi,pods=1",
+        "limits.ephemeral-storage=2Gi,pods=1",
+    )
+    assert verdict(Forbidden(message)).params["resource"] == "pods"

@@ -1,0 +1,158 @@
+"""A tenant's namespace and a job's objects on a real API server, made by the code that makes them in production."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from portal.core import leases
+from portal.core.models import User
+from portal.kube.bootstrap import ClusterAccess
+from portal.kube.client import connect_file
+from portal.kube.errors import Forbidden
+from portal.kube.gateway import Kube
+from portal.kube.types import JOBS, NAMESPACES, PODS, RESOURCEQUOTAS, SERVICEACCOUNTS
+from tenants.manifests import writer_user
+from tenants.models import Tenant
+from tenants.reconcile import reconcile_tenant
+from workloads.management.commands.run_controller import lead
+from workloads.models import Attempt, Workload
+from workloads.reconcile import reconcile
+from workloads.services import workload_cancel
+
+pytestmark = [pytest.mark.cluster, pytest.mark.django_db(transaction=True)]
+
+
+def until(holds: Callable[[], bool], *, timeout_s: float = 30.0) -> None:
+    """Wait until something holds; fail when it does not in time."""
+    deadline = time.monotonic() + timeout_s
+    while not holds():
+        assert time.monotonic() < deadline, "did not happen in time"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def admit() -> Callable[..., Attempt]:
+    """Write what an admission writes."""
+
+    def make(workload: Workload) -> Attempt:
+        sizes = {key: getattr(workload, key) for key in ("cpu_millicores", "memory_mib", "gpus")}
+        name = f"{workload.kube_name}-1"
+        Workload.objects.filter(pk=workload.pk).update(state="starting", attempts_made=1)
+        return Attempt.objects.create(workload=workload, tenant=workload.tenant, n=1, object_name=name, **sizes)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def kubeconfigs(control_plane: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("cluster")
+    ClusterAccess(admin_kubeconfig=control_plane.admin_kubeconfig, directory=directory).establish()
+    return directory
+
+
+@pytest.fixture
+def writer(kubeconfigs: Path) -> Kube:
+    return connect_file(kubeconfigs / "writer.kubeconfig")
+
+
+@pytest.fixture
+def real_tenant(writer: Kube, make_tenant: Callable[..., Tenant]) -> Iterator[Tenant]:
+    """A tenant whose namespace was made on the real API server."""
+    tenant = make_tenant(f"t{time.monotonic_ns() % 10**9}", status="creating", applied_generation=0, pods_limit=2)
+    reconcile_tenant(tenant.pk, writer, quota_wait_s=20)
+    tenant.refresh_from_db()
+    yield tenant
+    writer.delete(NAMESPACES, tenant.namespace)
+
+
+@pytest.fixture
+def leading(kubeconfigs: Path) -> Iterator[None]:
+    """A controller that leads, in a thread."""
+    held = leases.acquire("controller", "test", ttl_s=300)
+    assert held is not None
+    stop = threading.Event()
+    watcher = connect_file(kubeconfigs / "watcher.kubeconfig")
+
+    def run() -> None:
+        try:
+            lead(held, stop, watcher)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    yield
+    stop.set()
+    thread.join(30)
+    assert not thread.is_alive()
+
+
+def test_a_tenant_s_namespace_is_complete_and_can_be_put_right_again(real_tenant: Tenant, writer: Kube) -> None:
+    assert (real_tenant.status, real_tenant.status_detail) == ("ready", "")
+    quota = writer.get(RESOURCEQUOTAS, "berth", namespace=real_tenant.namespace)
+    reconcile_tenant(real_tenant.pk, writer, quota_wait_s=20)
+    assert writer.get(RESOURCEQUOTAS, "berth", namespace=real_tenant.namespace)["spec"] == quota["spec"]
+    account = writer.get(SERVICEACCOUNTS, "default", namespace=real_tenant.namespace)
+    assert account["automountServiceAccountToken"] is False
+
+
+def test_the_namespace_refuses_a_pod_that_is_not_restricted(real_tenant: Tenant, writer: Kube) -> None:
+    body = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "p"},
+        "spec": {"containers": [{"name": "m", "image": "x.example/x:1"}]},
+    }
+    with pytest.raises(Forbidden, match="PodSecurity"):
+        writer.impersonate(writer_user(real_tenant.namespace)).create(PODS, body, namespace=real_tenant.namespace)
+
+
+def test_a_job_gets_its_pod_and_a_cancel_takes_all_away(
+    real_tenant: Tenant,
+    writer: Kube,
+    leading: None,
+    owner: User,
+    make_workload: Callable[..., Workload],
+    admit: Callable[..., Attempt],
+) -> None:
+    workload = make_workload(real_tenant, owner, spec={"script": "print(1)"})
+    attempt = admit(workload)
+    reconcile(workload.pk, writer)
+    until(attempt.pod_rows.exists)
+    # No node: the pod must have been let in by quota, LimitRange and PodSecurity, and wait for the scheduler.
+    until(lambda: Workload.objects.get(pk=workload.pk).reason_code == "unschedulable")
+    tenant_writer = writer.impersonate(writer_user(real_tenant.namespace))
+    actor = User.objects.create(username="boss", platform_role="admin")
+    workload_cancel(actor=actor, workload=workload)
+
+    def cancelled() -> bool:
+        reconcile(workload.pk, writer)
+        return Workload.objects.get(pk=workload.pk).state == "cancelled"
+
+    until(cancelled)
+    assert tenant_writer.list(JOBS, namespace=real_tenant.namespace).items == []
+    assert tenant_writer.list(PODS, namespace=real_tenant.namespace).items == []
+    attempt.refresh_from_db()
+    assert attempt.released_at is not None
+
+
+def test_a_pod_over_the_quota_is_told_in_numbers(
+    real_tenant: Tenant,
+    writer: Kube,
+    leading: None,
+    owner: User,
+    make_workload: Callable[..., Workload],
+    admit: Callable[..., Attempt],
+) -> None:
+    for _ in range(3):
+        workload = make_workload(real_tenant, owner)
+        admit(workload)
+        reconcile(workload.pk, writer)
+    until(lambda: Workload.objects.filter(reason_code="refused_retrying").count() == 1, timeout_s=60)
+    params = Workload.objects.get(reason_code="refused_retrying").reason_params
+    assert (params["resource"], params["asked"], params["held"], params["limit"]) == ("pods", 1, 2, 2)
