@@ -1,13 +1,17 @@
 """Lines come in once, whatever is cut, killed or restarted."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from uuid import UUID
 
 import pytest
+from django.db import OperationalError
 
-from portal.live.payloads import CONTINUATION, GAP, LINE
+from portal.core.leases import Held
+from portal.live.payloads import CONTINUATION, GAP, LINE, Line
 from tests.app.workloads.logs.conftest import LoggedWorkload, collecting, eventually, in_thread, stamped
+from workloads.logs import store
 from workloads.models import LogChunk, LogTail, Pod, Workload
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -129,3 +133,25 @@ async def test_hostile_bytes_and_long_lines_are_stored_harmless(logged: LoggedWo
     assert lines[0].text == "nul \u2400 \ufffd"
     assert [line.kind for line in lines] == [LINE, LINE, CONTINUATION]
     assert lines[1].text + lines[2].text == "long " * 20_000
+
+
+@pytest.mark.parametrize("is_committed", [True, False])
+async def test_a_database_that_goes_away_in_mid_write_loses_and_doubles_nothing(
+    logged: LoggedWorkload, chunk_directory: Path, monkeypatch: pytest.MonkeyPatch, is_committed: bool
+) -> None:
+    append, failures = store.append, iter(range(4))
+
+    def failing(held: Held, batches: Sequence[store.Batch]) -> dict[UUID, list[Line]]:
+        if next(failures, None) is None:
+            return append(held, batches)
+        if is_committed:
+            append(held, batches)
+        raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(store, "append", failing)
+    async with collecting(logged.logs, chunk_directory):
+        for start in range(0, 40, 10):
+            await logged.write(*range(start, start + 10))
+        await logged.end()
+        await eventually(logged.is_sealed)
+    assert await logged.texts() == [f"line {number}" for number in range(40)]
