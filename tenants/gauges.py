@@ -71,4 +71,4 @@ def _cores(cpu_millicores: int) -> str:
 
 
 def _memory(memory_mib: int) -> str:
-    return units.memory_text(memory_mib) if memory_mib else "0"
+    return units.bytes_text(memory_mib * units.MIB_BYTES) if memory_mib else "0"

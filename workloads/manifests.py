@@ -119,11 +119,19 @@ def _pod_security(uid: int) -> dict[str, Any]:
     }
 
 
+def _pull_policy(image: str) -> str:
+    """Return Kubernetes' own default: a reference that may mean something new tomorrow is looked up each time."""
+    if "@" in image:
+        return "IfNotPresent"
+    _repository, colon, tag = image.rpartition("/")[2].partition(":")
+    return "IfNotPresent" if colon and tag != "latest" else "Always"
+
+
 def _container(spec: JobSpec) -> dict[str, Any]:
     built: dict[str, Any] = {
         "name": CONTAINER,
         "image": spec.image,
-        "imagePullPolicy": "IfNotPresent",
+        "imagePullPolicy": _pull_policy(spec.image),
         "env": [{"name": name, "value": literal(value)} for name, value in {**_DEFAULT_ENV, **spec.env}.items()],
         "resources": _resources(spec.resources),
         "securityContext": {

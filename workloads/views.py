@@ -22,7 +22,7 @@ from tenants.gauges import gauges_of
 from tenants.models import Tenant
 from tenants.specs import Limits
 from tenants.usage import NOTHING, held_by
-from workloads import explain, presentation, selectors, services
+from workloads import explain, images, presentation, selectors, services
 from workloads.forms import AskForm, SubmitForm, initial_of
 from workloads.listing import listing_of, shows_tenants
 from workloads.logs import read
@@ -152,7 +152,10 @@ def _first_form(request: HttpRequest, user: User, tenant: Tenant) -> SubmitForm:
         template = source.spec.get("template", "")
         return SubmitForm(initial=initial_of(source.spec, template=template, parent=source.pk))
     chosen = selectors.template_get(user=user, tenant=tenant, slug=slug) if slug else None
-    return SubmitForm(initial=initial_of(chosen.spec if chosen else {}, template=chosen.slug if chosen else ""))
+    if chosen is None:
+        return SubmitForm(initial=initial_of({}))
+    spec = images.resolved(chosen.spec, images.known_images())
+    return SubmitForm(initial=initial_of(spec, template=chosen.slug))
 
 
 def _submit(request: HttpRequest, user: User, tenant: Tenant) -> HttpResponse:

@@ -11,6 +11,7 @@ from django.utils.translation import ngettext
 MINUTE_S = 60
 HOUR_S = 3600
 DAY_S = 86_400
+MIB_BYTES = 1_048_576
 _BINARY_STEPS = 1024
 
 

@@ -59,6 +59,7 @@ def environment(options: Options) -> dict[str, str]:
     layout = options.layout
     return {
         "BERTH_DATA_DIR": str(layout.data_dir),
+        "BERTH_CLUSTER": options.cluster.value,
         "BERTH_CLUSTER_DIR": str(layout.cluster_dir),
         "BERTH_SECRET_KEY_FILE": str(layout.secret_key_file),
         "BERTH_PUBLIC_URL": options.public_url,

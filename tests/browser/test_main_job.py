@@ -56,7 +56,7 @@ def test_the_log_is_still_there_after_the_pod_is_gone(demo: Product, sign_in: Si
     ("template", "fields", "said"),
     [
         ("fails-on-purpose", {}, "xit code 3"),
-        ("out-of-memory", {}, "memory"),
+        ("uses-too-much-memory", {}, "memory"),
     ],
 )
 def test_a_failed_job_says_why(sign_in: SignIn, template: str, fields: dict[str, str], said: str) -> None:

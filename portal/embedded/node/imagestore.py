@@ -75,7 +75,8 @@ class ImageStore:
             build.busybox(cache_dir=self._cache_dir, say=self._say),
             build.python(cache_dir=self._cache_dir, say=self._say),
         ]
-        words = [f"{image.name}={image.version}={image.directory}" for image in made]
+        # By version for whoever looks it up, and by a name that is known before the images are made.
+        words = [f"{image.name}={tag}={image.directory}" for image in made for tag in (image.version, "latest")]
         try:
             done = run_inside(
                 [sys.executable, "-I", _PUSH_FILE, REGISTRY_URL, *words],

@@ -40,7 +40,7 @@ PEOPLE = (
     Person("admin", "platform admin", platform_role=PlatformRole.ADMIN),
     Person("lead", "tenant admin of vision", tenant="vision", role=Role.ADMIN),
     Person("dev", "developer of vision", tenant="vision", role=Role.DEVELOPER),
-    Person("guest", "member of no tenant"),
+    Person("guest", "developer of speech, an outsider to vision", tenant="speech", role=Role.DEVELOPER),
 )
 
 

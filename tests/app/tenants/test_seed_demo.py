@@ -30,7 +30,11 @@ def test_everybody_can_sign_in_and_has_their_place(data_dir: Path) -> None:
     assert all(User.objects.get(username=name).check_password(word) for name, word in passwords.items())
     assert User.objects.get(username="admin").is_platform_admin
     places = Membership.objects.order_by("user__username").values_list("user__username", "tenant__slug", "role")
-    assert list(places) == [("dev", "vision", "developer"), ("lead", "vision", "admin")]
+    assert list(places) == [
+        ("dev", "vision", "developer"),
+        ("guest", "speech", "developer"),
+        ("lead", "vision", "admin"),
+    ]
     assert set(Tenant.objects.values_list("slug", flat=True)) == {"vision", "speech"}
 
 

@@ -84,6 +84,7 @@ def test_the_web_process_gets_the_bound_socket() -> None:
 def test_the_environment_names_every_place() -> None:
     assert plan.environment(PLAIN) == {
         "BERTH_DATA_DIR": "/state",
+        "BERTH_CLUSTER": "none",
         "BERTH_CLUSTER_DIR": "/state/cluster",
         "BERTH_SECRET_KEY_FILE": "/state/secret.key",
         "BERTH_PUBLIC_URL": "http://127.0.0.1:8080",
