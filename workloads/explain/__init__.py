@@ -5,7 +5,7 @@ over_quota: resource asked held limit · no_capacity: resource asked free · too
 cluster_stale: since · retrying: attempt retries reason exit_code · unschedulable: message causes[count text]
 refused, refused_retrying: message resource asked held limit · image_pull_failed, image_invalid: image message
 exit_code: exit_code message · oom_killed: limit or memory_mib · deadline: limit_s · start_failed: exit_code message
-evicted, node_lost: node message · foreign_object: name · cancelled_by: user
+evicted, node_lost: node message · foreign_object, object_deleted: object · cancelled_by: user
 """
 
 from workloads.explain.card import Explanation, Option

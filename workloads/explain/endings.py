@@ -161,16 +161,18 @@ def _start_failed(facts: Facts, workload: Explained) -> Explanation:
     )
 
 
-def _object_deleted(_facts: Facts, _workload: Explained) -> Explanation:
+def _object_deleted(facts: Facts, _workload: Explained) -> Explanation:
+    name = facts.text("object")
     return Explanation(
         title=_("Deleted in the cluster, not by Berth"),
         sentence=_("Somebody or something removed it from the cluster while it was to run. It is not started again."),
+        facts=((_("Object"), name),) if name else (),
         options=(Option(_("Submit it again")), _ask_admin()),
     )
 
 
 def _foreign_object(facts: Facts, _workload: Explained) -> Explanation:
-    name = facts.text("name")
+    name = facts.text("name") or facts.text("object")
     return Explanation(
         title=_("Its name is taken in the cluster"),
         sentence=_("An object of this name is there already and was not made for this workload, so Berth left it."),

@@ -73,11 +73,7 @@ def signal_name(exit_code: int) -> str:
 
 
 def _over_quota(facts: Facts) -> str:
-    return _("Asks %(asked)s, %(free)s of %(limit)s free") % {
-        "asked": facts.amount("asked"),
-        "free": facts.free(),
-        "limit": facts.amount("limit"),
-    }
+    return _("Asks %(asked)s, tenant has %(free)s left") % {"asked": facts.amount("asked"), "free": facts.free()}
 
 
 def _no_capacity(facts: Facts) -> str:

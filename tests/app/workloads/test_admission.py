@@ -277,8 +277,9 @@ def test_two_ticks_at_once_beside_cancels_and_releases_never_exceed_a_limit(
             connection.close()
 
     with ThreadPoolExecutor(4) as pool:
-        jobs = [(ticks_and_checks, held), (ticks_and_checks, held), (cancel_queued, workloads[::3]), (release_oldest,)]
-        for done in [pool.submit(together, *job) for job in jobs]:
+        running = [pool.submit(together, ticks_and_checks, held) for _ in range(2)]
+        running += [pool.submit(together, cancel_queued, workloads[::3]), pool.submit(together, release_oldest)]
+        for done in running:
             done.result()
     cancelled = Workload.objects.filter(state=State.CANCELLED)
     assert not Attempt.objects.filter(workload__in=cancelled).exists()

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import msgspec
@@ -56,7 +57,7 @@ def test_a_submission_is_queued_with_its_spec_an_event_and_an_audit_row(owner: U
 
 
 def test_a_submission_needs_at_most_twelve_statements(
-    owner: User, tenant: Tenant, django_capture_on_commit_callbacks: Callable[..., object]
+    owner: User, tenant: Tenant, django_capture_on_commit_callbacks: Callable[..., AbstractContextManager[object]]
 ) -> None:
     Template.objects.create(slug="python", title="Python", summary="", spec={}, digest="")
     node(cpu_millicores=4000, memory_mib=8192)

@@ -1,0 +1,106 @@
+"""The queue as it runs: it ticks when woken and by itself, and ends when told to."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.db import connection
+from django.db.models.functions import Now
+
+from gpu.models import Node
+from portal.core import idempotency, leases
+from portal.core.hints import wake
+from portal.core.leases import LeaseLost
+from portal.core.models import ClusterStatus, IdempotencyKey, Lease, User
+from tenants.models import Tenant
+from workloads.admission import QUEUE
+from workloads.management.commands import run_queue
+from workloads.models import Workload
+from workloads.services import workload_submit
+from workloads.specs import JobSpec, Resources, State
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+SPEC = JobSpec(name="hello", image="busybox", resources=Resources(cpu_millicores=100, memory_mib=64))
+
+
+def until(holds: Callable[[], bool], *, timeout_s: float = 20.0) -> None:
+    """Wait until something holds; fail when it does not in time."""
+    deadline = time.monotonic() + timeout_s
+    while not holds():
+        assert time.monotonic() < deadline, "did not happen in time"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def cluster(db: None) -> None:
+    """A cluster that answers, with one node."""
+    Node.objects.create(name="n1", uid="u", ready=True, cpu_millicores=8_000, memory_mib=8_192, pods=110)
+    ClusterStatus.objects.update_or_create(id=1, defaults={"reachable_at": Now(), "synced_at": Now()})
+
+
+@pytest.fixture
+def ended(cluster: None) -> Iterator[list[BaseException | None]]:
+    """A queue that leads, in a thread; afterwards the list says how it ended."""
+    held = leases.acquire(QUEUE, "test", ttl_s=300)
+    assert held is not None
+    stop, found = threading.Event(), list[BaseException | None]()
+
+    def run() -> None:
+        try:
+            run_queue.lead(held, stop)
+            found.append(None)
+        except LeaseLost as lost:
+            found.append(lost)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    yield found
+    stop.set()
+    wake(QUEUE)
+    thread.join(20)
+    assert not thread.is_alive()
+
+
+def started(workload: Workload) -> bool:
+    return Workload.objects.get(pk=workload.pk).state == State.STARTING
+
+
+def test_a_submission_wakes_the_queue(
+    ended: list[BaseException | None], owner: User, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, _ = workload_submit(actor=owner, tenant=tenant, spec=SPEC)
+    until(lambda: started(first))
+    monkeypatch.setattr(run_queue, "TICK_S", 15.0)  # from the next wait on only a wake helps
+    second, _ = workload_submit(actor=owner, tenant=tenant, spec=SPEC)
+    until(lambda: started(second), timeout_s=10)
+    third, _ = workload_submit(actor=owner, tenant=tenant, spec=SPEC)
+    until(lambda: started(third), timeout_s=10)
+
+
+def test_without_any_hint_it_looks_by_itself(
+    ended: list[BaseException | None], owner: User, tenant: Tenant, make_workload: Callable[..., Workload]
+) -> None:
+    workload = make_workload(tenant, owner)
+    until(lambda: started(workload))
+
+
+def test_expired_idempotency_keys_are_forgotten(cluster: None, owner: User) -> None:
+    columns = {"actor": owner, "digest": "", "status": 201, "object_id": owner.pk}
+    IdempotencyKey.objects.create(key="old", expires_at="2026-01-01T00:00:00Z", **columns)
+    IdempotencyKey.objects.create(key="new", expires_at="2126-01-01T00:00:00Z", **columns)
+    assert idempotency.forget_expired() == 1
+    assert IdempotencyKey.objects.get().key == "new"
+
+
+def test_it_ends_when_its_lease_is_lost(
+    ended: list[BaseException | None], owner: User, tenant: Tenant, make_workload: Callable[..., Workload]
+) -> None:
+    assert Lease.objects.filter(name=QUEUE).update(holder="another", epoch=99) == 1
+    workload = make_workload(tenant, owner)
+    until(lambda: bool(ended))
+    assert isinstance(ended[0], LeaseLost)
+    assert not started(workload)
