@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from portal.core.errors import Rejected
 from portal.core.fields import CpuField, DurationField, MemoryField
-from workloads import images, specs
+from workloads import specs
 from workloads.specs import JobSpec, Resources
 
 DEFAULT_CPU_MILLICORES = 1000
@@ -150,7 +150,7 @@ def initial_of(spec: Mapping[str, Any], *, template: str = "", parent: uuid.UUID
         "idempotency_key": uuid.uuid4(),
         "parent": parent,
         "name": spec.get("name", ""),
-        "image": images.image_of(spec, images.known_images()),
+        "image": spec.get("image", ""),
         "script": spec.get("script") or "",
         "command": shlex.join(spec.get("command") or []),
         "args": shlex.join(spec.get("args") or []),
