@@ -7,7 +7,11 @@ import sys
 from django.core.management import execute_from_command_line
 
 import portal.celery  # noqa: F401 (so that tasks are sent to our broker from every command)
+from portal.env import EnvError
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except EnvError as exc:
+        sys.exit(f"Berth cannot start: {exc}")

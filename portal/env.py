@@ -1,6 +1,9 @@
 """Typed readers of environment variables: the only place that knows how a setting is spelled outside. Stdlib only."""
 
+import ipaddress
 import os
+import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -38,17 +41,6 @@ def integer(name: str, default: int) -> int:
         raise EnvError(f"{name}={raw!r} is not a whole number") from exc
 
 
-def number(name: str, default: float) -> float:
-    """Return a decimal number."""
-    raw = os.environ.get(name)
-    if not raw:
-        return default
-    try:
-        return float(raw)
-    except ValueError as exc:
-        raise EnvError(f"{name}={raw!r} is not a number") from exc
-
-
 def path(name: str, default: Path) -> Path:
     """Return an absolute path; `~` is expanded."""
     return Path(os.environ.get(name) or default).expanduser().absolute()
@@ -67,6 +59,44 @@ def cache_dir() -> Path:
 def cluster_dir() -> Path:
     """Return the directory with one kubeconfig an identity (`BERTH_CLUSTER_DIR`); files may be missing."""
     return path("BERTH_CLUSTER_DIR", data_dir() / "cluster")
+
+
+@dataclass(frozen=True, slots=True)
+class PublicAddress:
+    """The address that people type: `url` without a path, `hostname` as a Host header spells it, without the port."""
+
+    url: str
+    hostname: str
+    is_https: bool
+
+
+def public_address(default: str = "http://127.0.0.1:8080") -> PublicAddress:
+    """Return the address that people type (`BERTH_PUBLIC_URL`).
+
+    Raises EnvError for plain http anywhere but on loopback: passwords and sessions would travel readable.
+    """
+    url = text("BERTH_PUBLIC_URL", default).rstrip("/")
+    scheme, host = _scheme_and_host(url)
+    if scheme == "http" and not _is_loopback(host):
+        raise EnvError(
+            f"BERTH_PUBLIC_URL={url!r} is plain http: passwords would travel readable. "
+            "Put a proxy that speaks https in front and name its address; only on loopback is http allowed."
+        )
+    return PublicAddress(url=url, hostname=host, is_https=scheme == "https")
+
+
+def _scheme_and_host(url: str) -> tuple[str, str]:
+    found = re.fullmatch(r"(https?)://(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?", url, re.IGNORECASE)
+    if found is None:
+        raise EnvError(f"BERTH_PUBLIC_URL={url!r} is no address like https://berth.example")
+    return found[1].lower(), found[2].lower()
+
+
+def _is_loopback(hostname: str) -> bool:
+    try:
+        return ipaddress.ip_address(hostname.strip("[]")).is_loopback
+    except ValueError:
+        return hostname == "localhost"
 
 
 def database(url: str) -> dict[str, Any]:

@@ -12,11 +12,7 @@ DATA_DIR = env.data_dir()
 CLUSTER_DIR = env.cluster_dir()
 
 DEBUG = env.flag("BERTH_DEBUG")
-PUBLIC_URL = env.text("BERTH_PUBLIC_URL", "http://127.0.0.1:8080")
-_scheme, _rest = PUBLIC_URL.split("://", 1)
-PUBLIC_HOST = _rest.partition("/")[0]
-_hostname = PUBLIC_HOST.rsplit(":", 1)[0] if not PUBLIC_HOST.endswith("]") else PUBLIC_HOST
-LOOPBACK = _hostname in {"127.0.0.1", "localhost", "[::1]"}
+PUBLIC_ADDRESS = env.public_address()
 
 
 def _secret_key() -> str:
@@ -28,8 +24,8 @@ def _secret_key() -> str:
 
 
 SECRET_KEY = _secret_key() or "unset: only for commands that sign nothing"
-ALLOWED_HOSTS = [_hostname, "127.0.0.1", "localhost", "[::1]"]
-CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+ALLOWED_HOSTS = [PUBLIC_ADDRESS.hostname, "127.0.0.1", "localhost", "[::1]"]
+CSRF_TRUSTED_ORIGINS = [PUBLIC_ADDRESS.url]
 
 INSTALLED_APPS = [
     "django.contrib.auth",
@@ -168,16 +164,20 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
 
-# Decision 14: browsers take loopback for secure, so cookies are the same there as behind https.
-_secure = _scheme == "https" or LOOPBACK
-SESSION_COOKIE_NAME = "__Host-berth-session" if _secure else "berth-session"
-CSRF_COOKIE_NAME = "__Host-berth-csrf" if _secure else "berth-csrf"
+# Plain http is refused but on loopback, which browsers take for secure: so cookies are the same everywhere.
+SESSION_COOKIE_NAME = "__Host-berth-session"
+CSRF_COOKIE_NAME = "__Host-berth-csrf"
 LANGUAGE_COOKIE_NAME = "berth-language"
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _secure
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
-SECURE_HSTS_SECONDS = 31_536_000 if _scheme == "https" else 0
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.flag("BERTH_BEHIND_PROXY") else None
+# An https address means a proxy in front that says by X-Forwarded-Proto how people came: we listen on loopback only.
+SECURE_SSL_REDIRECT = SECURE_HSTS_INCLUDE_SUBDOMAINS = PUBLIC_ADDRESS.is_https
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_HSTS_SECONDS = 31_536_000 if PUBLIC_ADDRESS.is_https else 0
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if PUBLIC_ADDRESS.is_https else None
+# Preloading commits a whole domain for years: its owner may do that at the proxy, not a program that lives on it.
+SILENCED_SYSTEM_CHECKS = ["security.W021"]
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"

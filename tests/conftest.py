@@ -1,4 +1,4 @@
-"""People, tenants and workloads that tests of many places need: an owner, a colleague in the same tenant, an outsider."""
+"""People, tenants and workloads that many tests need: an owner, a colleague in the same tenant, an outsider."""
 
 import uuid
 from collections.abc import Callable

@@ -47,7 +47,7 @@ def chosen(arguments: argparse.Namespace, *, obstacles: Sequence[str]) -> Option
     return Options(
         layout=layout_of(arguments.data_dir or env.data_dir()),
         port=arguments.port,
-        public_url=env.text("BERTH_PUBLIC_URL", f"http://{listening.HOST}:{arguments.port}"),
+        public_url=env.public_address(f"http://{listening.HOST}:{arguments.port}").url,
         cluster=_cluster(arguments, given=given, obstacles=obstacles),
         kubeconfig=given.expanduser().absolute() if given else None,
         gpus=gpus,

@@ -62,6 +62,24 @@ def test_the_address_follows_the_port() -> None:
     assert options_of("--port", "9000").public_url == "http://127.0.0.1:9000"
 
 
+def test_plain_http_from_elsewhere_is_refused_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BERTH_PUBLIC_URL", "http://berth.example")
+    done = start("--port", "0", "--no-cluster")
+    assert done.returncode == 1
+    assert "Berth cannot start: BERTH_PUBLIC_URL='http://berth.example' is plain http" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("words", [("up", "--no-cluster"), ("check",)])
+def test_each_command_refuses_it_too(words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BERTH_PUBLIC_URL", "http://berth.example")
+    command = [sys.executable, str(ROOT / "manage.py"), *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "is plain http" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_taken_port_is_named_together_with_the_way_out() -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
