@@ -41,6 +41,17 @@ def integer(name: str, default: int) -> int:
         raise EnvError(f"{name}={raw!r} is not a whole number") from exc
 
 
+def number(name: str, default: float) -> float:
+    """Return a decimal number."""
+    raw = os.environ.get(name)
+    if not raw:
+        return default
+    try:
+        return float(raw)
+    except ValueError as exc:
+        raise EnvError(f"{name}={raw!r} is not a number") from exc
+
+
 def path(name: str, default: Path) -> Path:
     """Return an absolute path; `~` is expanded."""
     return Path(os.environ.get(name) or default).expanduser().absolute()

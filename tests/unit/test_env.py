@@ -22,6 +22,8 @@ NAME = "BERTH_EXAMPLE"
         (lambda name: env.flag(name, default=True), "", True),
         (lambda name: env.integer(name, 3), "12", 12),
         (lambda name: env.integer(name, 3), "", 3),
+        (lambda name: env.number(name, 0.5), "1.5", 1.5),
+        (lambda name: env.number(name, 0.5), "", 0.5),
         (lambda name: env.text(name, "default"), "", "default"),
         (lambda name: env.path(name, Path("/default")), "", Path("/default")),
         (lambda name: env.path(name, Path("/default")), "relative", Path.cwd() / "relative"),
@@ -44,6 +46,7 @@ def test_a_path_may_start_at_home(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (env.flag, "maybe"),
         (lambda name: env.integer(name, 3), "1.5"),
+        (lambda name: env.number(name, 0.5), "1,5"),
     ],
 )
 def test_a_refused_value_is_told_with_its_variable(
