@@ -6,7 +6,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import SignIn
-from tests.plugins.product import Product, until
+from tests.plugins.polling import until
+from tests.plugins.product import Product
 
 RUN_TIMEOUT_MS = 60_000
 

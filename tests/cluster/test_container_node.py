@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.plugins.clusters import RunningCluster, until
+from tests.plugins.clusters import RunningCluster
+from tests.plugins.polling import until
 
 pytestmark = [pytest.mark.cluster]
 
@@ -22,7 +23,7 @@ def namespace(container_node: RunningCluster) -> Iterator[str]:
     name = f"test-{uuid.uuid4().hex[:8]}"
     container_node.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": _RESTRICTED}})
     account = f"/api/v1/namespaces/{name}/serviceaccounts/default"
-    until(lambda: container_node.api.get(account).status == 200, within_s=15, why="the namespace has its account")
+    until("the namespace has its account", lambda: container_node.api.get(account).status == 200, timeout_s=15)
     yield name
     container_node.kubectl("delete", "namespace", name, "--wait=false")
 
@@ -72,7 +73,7 @@ def end_of(cluster: RunningCluster, namespace: str, name: str) -> Object:
         state: Object = statuses[0]["state"].get("terminated", {}) if statuses else {}
         return state
 
-    return until(terminated, within_s=40, why=f"pod {name} ends")
+    return until(f"pod {name} ends", terminated, timeout_s=40)
 
 
 def running(cluster: RunningCluster, namespace: str, name: str) -> Callable[[], bool]:
@@ -106,7 +107,7 @@ def test_an_image_that_was_never_made_is_not_pulled(container_node: RunningClust
         reasons = {status["state"].get("waiting", {}).get("reason") for status in statuses}
         return bool(reasons & {"ErrImagePull", "ImagePullBackOff"})
 
-    until(waits, within_s=20, why="the pull fails")
+    until("the pull fails", waits, timeout_s=20)
 
 
 def test_a_container_over_its_memory_limit_is_killed_and_says_so(
@@ -130,7 +131,7 @@ def test_a_quota_is_refused_with_its_numbers(container_node: RunningCluster, nam
         }
     )
     quota = f"/api/v1/namespaces/{namespace}/resourcequotas/limits"
-    until(lambda: container_node.api.get(quota).body["status"].get("hard"), within_s=15, why="the quota is counted")
+    until("the quota is counted", lambda: container_node.api.get(quota).body["status"].get("hard"), timeout_s=15)
     manifest = pod("greedy", namespace, container_node.images["busybox"], "true", cpu="2")
     reply = container_node.api.request("POST", f"/api/v1/namespaces/{namespace}/pods", manifest)
     assert reply.status == 403
@@ -167,7 +168,7 @@ def server(container_node: RunningCluster, namespace: str) -> str:
         },
     )
     for name in ("web", "client"):
-        until(running(container_node, namespace, name), within_s=30, why=f"pod {name} runs")
+        until(f"pod {name} runs", running(container_node, namespace, name), timeout_s=30)
     return namespace
 
 
@@ -177,14 +178,14 @@ def fetch(cluster: RunningCluster, namespace: str, host: str) -> bool:
 
 
 def test_a_service_is_found_by_name_and_answers(container_node: RunningCluster, server: str) -> None:
-    until(lambda: fetch(container_node, server, "web"), within_s=20, why="the service answers by its short name")
+    until("the service answers by its short name", lambda: fetch(container_node, server, "web"), timeout_s=20)
     assert fetch(container_node, server, f"web.{server}.svc.cluster.local")
     unknown = exec_in(container_node, server, "client", "nslookup", f"nothing.{server}.svc.cluster.local")
     assert "NXDOMAIN" in unknown
 
 
 def test_a_default_deny_policy_is_enforced_until_another_allows(container_node: RunningCluster, server: str) -> None:
-    until(lambda: fetch(container_node, server, "web"), within_s=20, why="the service answers without policies")
+    until("the service answers without policies", lambda: fetch(container_node, server, "web"), timeout_s=20)
     policy: Object = {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
@@ -192,7 +193,7 @@ def test_a_default_deny_policy_is_enforced_until_another_allows(container_node: 
         "spec": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]},
     }
     container_node.create(policy)
-    until(lambda: not fetch(container_node, server, "web"), within_s=10, why="the policy forbids it")
+    until("the policy forbids it", lambda: not fetch(container_node, server, "web"), timeout_s=10)
     opened = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"], "ingress": [{"from": [{"podSelector": {}}]}]}
     names = {
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
@@ -200,7 +201,7 @@ def test_a_default_deny_policy_is_enforced_until_another_allows(container_node: 
     }
     opened["egress"] = [{"to": [names], "ports": [{"port": 53, "protocol": "UDP"}]}, {"to": [{"podSelector": {}}]}]
     container_node.create({**policy, "metadata": {"name": "inside", "namespace": server}, "spec": opened})
-    until(lambda: fetch(container_node, server, "web"), within_s=10, why="the second policy allows it")
+    until("the second policy allows it", lambda: fetch(container_node, server, "web"), timeout_s=10)
 
 
 def test_a_pod_does_not_reach_the_machine_round_the_node(container_node: RunningCluster, server: str) -> None:
@@ -216,11 +217,11 @@ def test_a_pod_does_not_reach_the_machine_round_the_node(container_node: Running
 def test_a_role_that_dies_is_started_again_alone(container_node: RunningCluster, namespace: str, role: str) -> None:
     shell = container_node.images["busybox"]
     container_node.create(pod("before", namespace, shell, "sleep", "600"))
-    until(running(container_node, namespace, "before"), within_s=30, why="the first pod runs")
+    until("the first pod runs", running(container_node, namespace, "before"), timeout_s=30)
     earlier = container_node.roles()
     os.kill(earlier[role], signal.SIGKILL)
-    until(lambda: container_node.roles().get(role, 0) not in (0, earlier[role]), within_s=20, why=f"{role} is back")
-    until(container_node.api.is_ready, within_s=30, why="the API server answers")
+    until(f"{role} is back", lambda: container_node.roles().get(role, 0) not in (0, earlier[role]), timeout_s=20)
+    until("the API server answers", container_node.api.is_ready, timeout_s=30)
     container_node.create(pod("after", namespace, shell, "true"))
     assert end_of(container_node, namespace, "after")["exitCode"] == 0
     assert running(container_node, namespace, "before")()

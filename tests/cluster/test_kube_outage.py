@@ -12,6 +12,7 @@ from portal.kube.client import connect_file, load_credentials
 from portal.kube.types import CONFIGMAPS, Partial
 from portal.kube.watch import Change, Reflector, Selection
 from tests.cluster.outage import Relay
+from tests.plugins.polling import until
 
 pytestmark = pytest.mark.cluster
 CONVERGED_WITHIN_S = 30
@@ -57,10 +58,12 @@ class Mirror:
 
     def wait(self, what: Callable[[], bool]) -> None:
         """Wait until it is so, at most as long as is promised."""
-        deadline = time.monotonic() + CONVERGED_WITHIN_S
-        while not what():
-            assert time.monotonic() < deadline, (self.present, self.reflector.health())
-            time.sleep(0.05)
+        until(
+            lambda: f"the mirror has {self.present}, {self.reflector.health()}",
+            what,
+            timeout_s=CONVERGED_WITHIN_S,
+            every_s=0.05,
+        )
 
 
 @pytest.fixture

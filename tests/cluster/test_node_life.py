@@ -11,7 +11,8 @@ import pytest
 from portal.embedded.node.cgroups import hierarchies
 from portal.embedded.node.places import Places
 from portal.embedded.node.processes import start_ticks
-from tests.plugins.clusters import ROOT, RunningCluster, node_command, start_cluster, until
+from tests.plugins.clusters import ROOT, RunningCluster, node_command, start_cluster
+from tests.plugins.polling import until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.faults]
 
@@ -59,7 +60,7 @@ def sleeper(cluster: RunningCluster) -> dict[str, object]:
 
 def wait_for_sleeper(cluster: RunningCluster) -> None:
     path = "/api/v1/namespaces/default/pods/sleeper"
-    until(lambda: cluster.api.get(path).body["status"].get("phase") == "Running", within_s=30, why="the pod runs")
+    until("the pod runs", lambda: cluster.api.get(path).body["status"].get("phase") == "Running", timeout_s=30)
 
 
 @pytest.fixture
@@ -77,7 +78,7 @@ def test_after_down_nothing_is_left(node: RunningCluster) -> None:
     assert cgroups_of(node.state_dir) != []
     done = run_node("down", node)
     assert done.returncode == 0, done.stderr
-    until(lambda: node.process.poll() is not None, within_s=5, why="the foreground process ends")
+    until("the foreground process ends", lambda: node.process.poll() is not None, timeout_s=5)
     assert traces(node.state_dir) == []
     assert cgroups_of(node.state_dir) == []
 
@@ -85,7 +86,7 @@ def test_after_down_nothing_is_left(node: RunningCluster) -> None:
 def test_after_a_kill_only_cgroups_are_left_and_the_next_start_finds_its_data(node: RunningCluster) -> None:
     node.process.send_signal(signal.SIGKILL)
     node.process.wait()
-    until(lambda: traces(node.state_dir) == [], within_s=15, why="processes, link, routes and mounts are gone")
+    until("processes, link, routes and mounts are gone", lambda: traces(node.state_dir) == [], timeout_s=15)
     again = start_cluster(node.binary, state_dir=node.state_dir)
     try:
         assert again.api.get("/api/v1/namespaces/default/pods/sleeper").status == 200
@@ -101,7 +102,7 @@ def test_killing_every_process_at_once_leaves_nothing_either(node: RunningCluste
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
     node.process.wait()
-    until(lambda: traces(node.state_dir) == [], within_s=15, why="processes, link, routes and mounts are gone")
+    until("processes, link, routes and mounts are gone", lambda: traces(node.state_dir) == [], timeout_s=15)
     done = run_node("down", node)
     assert done.returncode == 0, done.stderr
     assert cgroups_of(node.state_dir) == []
@@ -126,7 +127,7 @@ def test_the_control_plane_alone_keeps_its_objects_and_ends_with_its_keeper(clus
     pids = first.roles().values()
     first.process.send_signal(signal.SIGKILL)
     first.process.wait()
-    until(lambda: not any(start_ticks(pid) for pid in pids), within_s=10, why="the roles end with their keeper")
+    until("the roles end with their keeper", lambda: not any(start_ticks(pid) for pid in pids), timeout_s=10)
     second = start_cluster(cluster_binary, "--alone", state_dir=first.state_dir)
     try:
         assert second.api_url == first.api_url

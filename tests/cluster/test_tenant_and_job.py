@@ -19,20 +19,13 @@ from portal.kube.types import JOBS, NAMESPACES, PODS, RESOURCEQUOTAS, SERVICEACC
 from tenants.manifests import writer_user
 from tenants.models import Tenant
 from tenants.reconcile import reconcile_tenant
+from tests.plugins.polling import until
 from workloads.management.commands.run_controller import lead
 from workloads.models import Attempt, Workload
 from workloads.reconcile import reconcile
 from workloads.services import workload_cancel
 
 pytestmark = [pytest.mark.cluster, pytest.mark.django_db(transaction=True)]
-
-
-def until(holds: Callable[[], bool], *, timeout_s: float = 30.0) -> None:
-    """Wait until something holds; fail when it does not in time."""
-    deadline = time.monotonic() + timeout_s
-    while not holds():
-        assert time.monotonic() < deadline, "did not happen in time"
-        time.sleep(0.05)
 
 
 @pytest.fixture
@@ -123,9 +116,13 @@ def test_a_job_gets_its_pod_and_a_cancel_takes_all_away(
     workload = make_workload(real_tenant, owner, spec={"script": "print(1)"})
     attempt = admit(workload)
     reconcile(workload.pk, writer)
-    until(attempt.pod_rows.exists)
+    until("the pod has a row", attempt.pod_rows.exists, timeout_s=30)
     # No node: the pod must have been let in by quota, LimitRange and PodSecurity, and wait for the scheduler.
-    until(lambda: Workload.objects.get(pk=workload.pk).reason_code == "unschedulable")
+    until(
+        "it waits for a node",
+        lambda: Workload.objects.get(pk=workload.pk).reason_code == "unschedulable",
+        timeout_s=30,
+    )
     tenant_writer = writer.impersonate(writer_user(real_tenant.namespace))
     actor = User.objects.create(username="boss", platform_role="admin")
     workload_cancel(actor=actor, workload=workload)
@@ -134,7 +131,7 @@ def test_a_job_gets_its_pod_and_a_cancel_takes_all_away(
         reconcile(workload.pk, writer)
         return Workload.objects.get(pk=workload.pk).state == "cancelled"
 
-    until(cancelled)
+    until("it is cancelled", cancelled, timeout_s=30)
     assert tenant_writer.list(JOBS, namespace=real_tenant.namespace).items == []
     assert tenant_writer.list(PODS, namespace=real_tenant.namespace).items == []
     attempt.refresh_from_db()
@@ -153,6 +150,6 @@ def test_a_pod_over_the_quota_is_told_in_numbers(
         workload = make_workload(real_tenant, owner)
         admit(workload)
         reconcile(workload.pk, writer)
-    until(lambda: Workload.objects.filter(reason_code="refused_retrying").count() == 1, timeout_s=60)
+    until("one is refused", lambda: Workload.objects.filter(reason_code="refused_retrying").count() == 1, timeout_s=60)
     params = Workload.objects.get(reason_code="refused_retrying").reason_params
     assert (params["resource"], params["asked"], params["held"], params["limit"]) == ("pods", 1, 2, 2)

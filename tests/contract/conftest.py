@@ -1,6 +1,5 @@
 """The two clusters that the contract of `Kube` is checked against: the one in memory and the real control plane."""
 
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from portal.kube.errors import NotFound
 from portal.kube.fake import FakeKube
 from portal.kube.gateway import Kube, Object
 from portal.kube.types import CONFIGMAPS, NAMESPACES, SERVICEACCOUNTS, Resource
+from tests.plugins.polling import until
 
 DEFINITIONS = Resource(
     "apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", namespaced=False
@@ -70,10 +70,7 @@ def serve_relics(kube: Kube) -> Resource:
         },
     }
     kube.apply(DEFINITIONS, definition)
-    deadline = time.monotonic() + 20
-    while not is_served(kube, RELICS):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until("the API server knows the kind", lambda: is_served(kube, RELICS), timeout_s=20)
     return RELICS
 
 

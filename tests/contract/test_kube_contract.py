@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
@@ -11,15 +10,7 @@ import pytest
 from portal.kube.errors import AlreadyExists, BadRequest, Gone, Invalid, NotFound
 from portal.kube.types import CONFIGMAPS, JOBS, NAMESPACES, PODS, Namespace, Partial, Pod, Resource
 from tests.contract.conftest import Cluster, pod
-
-
-def eventually(what: Callable[[], bool], timeout_s: float = 20) -> bool:
-    deadline = time.monotonic() + timeout_s
-    while not what():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
+from tests.plugins.polling import until
 
 
 def next_changes(cluster: Cluster, resource: Resource, *, count: int, **options: Any) -> list[Any]:
@@ -112,7 +103,7 @@ def test_what_an_object_owns_goes_with_it(cluster: Cluster) -> None:
     ]
     cluster.kube.create(PODS, owned, namespace=cluster.namespace)
     cluster.kube.delete(CONFIGMAPS, "owner", namespace=cluster.namespace)
-    assert eventually(lambda: not cluster.kube.list(PODS, namespace=cluster.namespace).items)
+    until("the pod is gone", lambda: not cluster.kube.list(PODS, namespace=cluster.namespace).items, timeout_s=20)
 
 
 def applied(labels: dict[str, str], **data: str) -> dict[str, object]:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tests.plugins.person import Person
-from tests.plugins.product import Product, running_product, until
+from tests.plugins.polling import until
+from tests.plugins.product import Product, running_product
 
 TENANT = "faults"
 NAMESPACE = f"berth-{TENANT}"
@@ -89,3 +90,15 @@ def objects_and_rows_agree(product: Product, ids: list[str]) -> bool:
     found = Counter(job["metadata"]["annotations"]["berth.dev/uid"] for job in jobs(product))
     missing = [uid for uid, row in rows.items() if not row[2] and found[uid] != 1]
     return not missing and not set(found) - set(rows) and max(found.values(), default=0) <= 1
+
+
+PHASES = {"Pending": "starting", "Running": "running", "Succeeded": "succeeded", "Failed": "failed"}
+
+
+def rows_say_what_the_cluster_says(product: Product, ids: list[str]) -> bool:
+    """Tell whether each workload has its Job and shows the state that its pod's phase means."""
+    pods = json.loads(product.kubectl("get", "pods", "-n", NAMESPACE, "-o", "json"))["items"]
+    phases = {pod["metadata"]["labels"]["berth.dev/workload"]: pod["status"]["phase"] for pod in pods}
+    now = states(product, ids)
+    agree = all(now[workload] == PHASES[phases.get(workload, "Pending")] for workload in ids)
+    return agree and objects_and_rows_agree(product, ids)

@@ -17,7 +17,8 @@ from tests.faults.conftest import NAMESPACE, TENANT, all_in, make_tenant
 from tests.plugins.clusters import start_cluster
 from tests.plugins.figures import Figure
 from tests.plugins.person import Person
-from tests.plugins.product import Product, running_product, until
+from tests.plugins.polling import until
+from tests.plugins.product import Product, running_product
 
 KINDS = "jobs,pods,configmaps"
 ROUNDS_ALONE = 200

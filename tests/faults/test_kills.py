@@ -7,7 +7,8 @@ import time
 from tests.faults.conftest import TENANT, all_in, attempts, objects_and_rows_agree
 from tests.plugins.figures import Figure
 from tests.plugins.person import Person
-from tests.plugins.product import Product, until
+from tests.plugins.polling import until
+from tests.plugins.product import Product
 
 JOBS = 60
 LINES = 20

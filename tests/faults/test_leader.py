@@ -10,7 +10,8 @@ import pytest
 
 from tests.faults.conftest import TENANT, all_in, attempts
 from tests.plugins.person import Person
-from tests.plugins.product import ROOT, Product, until
+from tests.plugins.polling import until
+from tests.plugins.product import ROOT, Product
 
 PROMISE_S = 15.0
 

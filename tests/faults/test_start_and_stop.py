@@ -14,7 +14,8 @@ import pytest
 from portal.embedded.layout import layout_of
 from portal.embedded.processes import with_environment
 from portal.embedded.statefile import DIR_MARK
-from tests.plugins.product import ROOT, Product, running_product, until
+from tests.plugins.polling import until
+from tests.plugins.product import ROOT, Product, running_product
 
 SERVICES = ("web", "worker", "beat", "controller", "queue", "logcollector", "valkey", "postgres")
 BACK_WITHIN_S = 30.0

@@ -15,7 +15,8 @@ import pytest
 
 from tests.heavy.debian_root import CHECKOUT_INSIDE, HOME, Machine, fresh_machine
 from tests.plugins.person import Person
-from tests.plugins.product import free_port, until
+from tests.plugins.polling import until
+from tests.plugins.product import free_port
 
 DATA_INSIDE = f"{HOME}/.local/share/berth"
 INSTALL_TIMEOUT_S = 1200.0

@@ -12,10 +12,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
@@ -26,18 +26,7 @@ from portal.embedded.node.api import Api
 
 ROOT = Path(__file__).parents[2]
 START_LIMIT_S = 110.0
-T = TypeVar("T")
 STOP_LIMIT_S = 40.0
-
-
-def until(ask: Callable[[], T], *, within_s: float, why: str) -> T:
-    """Ask until the answer is true and return it. Fails the test with `why` when that takes too long."""
-    deadline = time.monotonic() + within_s
-    while not (answer := ask()):
-        if time.monotonic() > deadline:
-            pytest.fail(f"not within {within_s:.0f} s: {why}")
-        time.sleep(0.1)
-    return answer
 
 
 @dataclass

@@ -92,4 +92,4 @@ class Person:
 
 
 def _complaints(html: str) -> str:
-    return "; ".join(re.findall(r'<span>([^<]+)</span></div></div>', html)) or html[:2000]
+    return "; ".join(re.findall(r"<span>([^<]+)</span></div></div>", html)) or html[:2000]

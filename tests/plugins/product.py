@@ -12,10 +12,9 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,23 +24,12 @@ import pytest
 from portal import env
 from portal.embedded.cluster.build import cached_path
 from tests.plugins.person import Person
+from tests.plugins.polling import until
 
 ROOT = Path(__file__).parents[2]
 ANSWER_TIMEOUT_S = 90.0
 CLUSTER_TIMEOUT_S = 1500.0  # a missing binary is built: 10 minutes on two cores
 STOP_TIMEOUT_S = 60.0
-
-
-def until(what: str, check: Callable[[], Any], *, timeout_s: float, every_s: float = 0.1) -> Any:
-    """Poll until `check` returns something true; fail with the last answer when time is up."""
-    deadline = time.monotonic() + timeout_s
-    while True:
-        found = check()
-        if found:
-            return found
-        if time.monotonic() > deadline:
-            pytest.fail(f"not within {timeout_s:.0f} s: {what}; last answer {found!r}")
-        time.sleep(every_s)
 
 
 def free_port() -> int:

@@ -12,16 +12,9 @@ from portal.core import leases
 from portal.core.leases import Held
 from portal.core.models import Lease
 from portal.core.processes import Termination, run_leader
+from tests.plugins.polling import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def until(holds: Callable[[], bool], *, timeout_s: float = 20.0) -> None:
-    """Wait until something holds; fail when it does not in time."""
-    deadline = time.monotonic() + timeout_s
-    while not holds():
-        assert time.monotonic() < deadline, "did not happen in time"
-        time.sleep(0.02)
 
 
 class Leading:
@@ -54,12 +47,12 @@ class Leading:
 
 def test_a_leader_gives_its_lease_up_when_it_ends_and_the_standby_leads_at_once() -> None:
     first = Leading()
-    until(lambda: len(first.terms) == 1)
+    until("the first leads", lambda: len(first.terms) == 1, timeout_s=20)
     second = Leading()
     try:
         first.end()
         began = time.monotonic()
-        until(lambda: len(second.terms) == 1)
+        until("the standby leads", lambda: len(second.terms) == 1, timeout_s=20)
         assert time.monotonic() - began < 5
         assert second.terms[0].epoch > first.terms[0].epoch
     finally:
@@ -75,7 +68,7 @@ def test_a_loop_that_throws_is_started_again_in_a_new_term() -> None:
 
     leader = Leading(work)
     try:
-        until(lambda: len(leader.terms) == 2)
+        until("it leads again", lambda: len(leader.terms) == 2, timeout_s=20)
         assert leader.terms[1].epoch > leader.terms[0].epoch
     finally:
         leader.end()
@@ -85,11 +78,11 @@ def test_a_leader_that_lost_its_lease_stops_its_loop(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(leases, "RENEW_S", 0.05)
     leader = Leading()
     try:
-        until(lambda: len(leader.terms) == 1)
+        until("it leads", lambda: len(leader.terms) == 1, timeout_s=20)
         Lease.objects.filter(name="t").update(holder="somebody else")
-        until(lambda: leader.ended == 1)
+        until("its loop ends", lambda: leader.ended == 1, timeout_s=20)
         assert leader.thread.is_alive()
         Lease.objects.filter(name="t").update(expires_at=Now())
-        until(lambda: len(leader.terms) == 2)
+        until("it leads again", lambda: len(leader.terms) == 2, timeout_s=20)
     finally:
         leader.end()

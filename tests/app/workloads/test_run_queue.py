@@ -1,7 +1,6 @@
 """The queue as it runs: it ticks when woken and by itself, and ends when told to."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -14,6 +13,7 @@ from portal.core.hints import wake
 from portal.core.leases import LeaseLost
 from portal.core.models import ClusterStatus, IdempotencyKey, Lease, User
 from tenants.models import Tenant
+from tests.plugins.polling import until
 from workloads.admission import QUEUE
 from workloads.management.commands import run_queue
 from workloads.models import Workload
@@ -23,14 +23,6 @@ from workloads.specs import JobSpec, Resources, State
 pytestmark = pytest.mark.django_db(transaction=True)
 
 SPEC = JobSpec(name="hello", image="busybox", resources=Resources(cpu_millicores=100, memory_mib=64))
-
-
-def until(holds: Callable[[], bool], *, timeout_s: float = 20.0) -> None:
-    """Wait until something holds; fail when it does not in time."""
-    deadline = time.monotonic() + timeout_s
-    while not holds():
-        assert time.monotonic() < deadline, "did not happen in time"
-        time.sleep(0.02)
 
 
 @pytest.fixture
@@ -73,19 +65,19 @@ def test_a_submission_wakes_the_queue(
     ended: list[BaseException | None], owner: User, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, _ = workload_submit(actor=owner, tenant=tenant, spec=SPEC)
-    until(lambda: started(first))
+    until("the first starts", lambda: started(first), timeout_s=20)
     monkeypatch.setattr(run_queue, "TICK_S", 15.0)  # from the next wait on only a wake helps
     second, _ = workload_submit(actor=owner, tenant=tenant, spec=SPEC)
-    until(lambda: started(second), timeout_s=10)
+    until("the second starts", lambda: started(second), timeout_s=10)
     third, _ = workload_submit(actor=owner, tenant=tenant, spec=SPEC)
-    until(lambda: started(third), timeout_s=10)
+    until("the third starts", lambda: started(third), timeout_s=10)
 
 
 def test_without_any_hint_it_looks_by_itself(
     ended: list[BaseException | None], owner: User, tenant: Tenant, make_workload: Callable[..., Workload]
 ) -> None:
     workload = make_workload(tenant, owner)
-    until(lambda: started(workload))
+    until("it starts", lambda: started(workload), timeout_s=20)
 
 
 def test_expired_idempotency_keys_are_forgotten(cluster: None, owner: User) -> None:
@@ -101,6 +93,6 @@ def test_it_ends_when_its_lease_is_lost(
 ) -> None:
     assert Lease.objects.filter(name=QUEUE).update(holder="another", epoch=99) == 1
     workload = make_workload(tenant, owner)
-    until(lambda: bool(ended))
+    until("the queue ends", lambda: bool(ended), timeout_s=20)
     assert isinstance(ended[0], LeaseLost)
     assert not started(workload)

@@ -5,15 +5,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from portal.embedded.processes import identify
+from tests.plugins.polling import until
 
 _ROOT = Path(__file__).parents[3]
-_TIMEOUT_S = 20.0
+TIMEOUT_S = 20.0
 
 _DRIVER = """
 import os, sys
@@ -69,19 +68,19 @@ class Supervised:
 
     def wait_for(self, name: str, state: str) -> dict[str, Any]:
         """Wait until a child is in a state."""
-        wait_until(lambda: self.child(name).get("state") == state)
+        until(f"{name} is {state}", lambda: self.child(name).get("state") == state, timeout_s=TIMEOUT_S)
         return self.child(name)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> str:
         """Signal the supervisor, wait for its end and return all that it said."""
         if self.process.poll() is None:
             self.process.send_signal(number)
-        said, _ = self.process.communicate(timeout=_TIMEOUT_S)
+        said, _ = self.process.communicate(timeout=TIMEOUT_S)
         return said
 
     def finish(self) -> str:
         """Wait for the supervisor to end by itself and return all that it said."""
-        said, _ = self.process.communicate(timeout=_TIMEOUT_S)
+        said, _ = self.process.communicate(timeout=TIMEOUT_S)
         return said
 
     def close(self) -> None:
@@ -92,14 +91,6 @@ class Supervised:
             self.process.stdout.close()
 
 
-def wait_until(condition: Callable[[], object], *, timeout_s: float = _TIMEOUT_S) -> None:
-    """Poll until the condition holds; fails after the timeout."""
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.02)
-
-
 def is_alive(pid: int) -> bool:
     """Say whether a process lives; a zombie does not."""
     return identify(pid) is not None
@@ -107,7 +98,7 @@ def is_alive(pid: int) -> bool:
 
 def read_pid(path: Path) -> int:
     """Wait for a child to write a pid and return it."""
-    wait_until(lambda: path.exists() and path.read_text().strip())
+    until(f"{path.name} is written", lambda: path.exists() and path.read_text().strip(), timeout_s=TIMEOUT_S)
     return int(path.read_text())
 
 

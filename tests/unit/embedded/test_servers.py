@@ -17,7 +17,7 @@ from portal.embedded.errors import StartError
 from portal.embedded.postgres import STOP_SIGNAL, Postgres
 from portal.embedded.tether import tethered
 from portal.embedded.valkey import Valkey
-from tests.unit.embedded.supervised import wait_until
+from tests.plugins.polling import until
 
 Running = Callable[[list[str], Callable[[], bool], signal.Signals], AbstractContextManager[subprocess.Popen[bytes]]]
 
@@ -38,7 +38,7 @@ def running(
         tethered(argv, leave_root=True), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/"
     )
     try:
-        wait_until(is_ready)
+        until("the server answers", is_ready, timeout_s=20)
         yield process
     finally:
         process.send_signal(stop_signal)

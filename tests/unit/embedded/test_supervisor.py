@@ -12,7 +12,8 @@ from portal.embedded.children import ChildSpec, OnExit
 from portal.embedded.console import Console
 from portal.embedded.statefile import StateFile
 from portal.embedded.supervisor import Supervisor
-from tests.unit.embedded.supervised import Supervised, free_of, is_alive, kill, read_pid, shell, wait_until
+from tests.plugins.polling import until
+from tests.unit.embedded.supervised import TIMEOUT_S, Supervised, free_of, is_alive, kill, read_pid, shell
 
 Supervise = Callable[[str], Supervised]
 SLEEPER = shell("sleep 600")
@@ -29,7 +30,7 @@ def test_children_start_after_what_they_need_is_ready(supervise: Supervise, tmp_
                   ('/bin/sh', '-c', 'echo last $0 $1 >> {order}; sleep 600', ResultOf('first'), ResultOf('step')),
                   after=('step',)),
     ]""")
-    wait_until(lambda: order.exists() and "last" in order.read_text())
+    until("the last starts", lambda: order.exists() and "last" in order.read_text(), timeout_s=TIMEOUT_S)
     assert order.read_text().splitlines() == ["first", "step", "last 42 /some/path"]
     assert supervised.child("step")["state"] == "done"
 
@@ -38,14 +39,18 @@ def test_a_killed_child_is_started_again(supervise: Supervise) -> None:
     supervised = supervise(f"[ChildSpec('a', 'Child A', {SLEEPER})]")
     first_pid = supervised.wait_for("a", "ready")["pid"]
     kill(first_pid)
-    wait_until(lambda: supervised.child("a").get("restarts") == 1 and supervised.child("a")["state"] == "ready")
+    until(
+        "it is started again",
+        lambda: supervised.child("a").get("restarts") == 1 and supervised.child("a")["state"] == "ready",
+        timeout_s=TIMEOUT_S,
+    )
     assert supervised.child("a")["pid"] != first_pid
     assert "Child A ended (signal SIGKILL); starting it again" in supervised.stop()
 
 
 def test_a_child_that_keeps_dying_shows_its_last_lines_and_is_tried_on(supervise: Supervise) -> None:
     supervised = supervise(f"[ChildSpec('a', 'Child A', {shell('echo the disk is on fire; exit 7')})]")
-    wait_until(lambda: supervised.child("a").get("restarts", 0) >= 3)
+    until("it ended three times", lambda: supervised.child("a").get("restarts", 0) >= 3, timeout_s=TIMEOUT_S)
     said = supervised.stop()
     assert "Child A keeps ending (time 3): exit code 7. It said:" in said
     assert "| the disk is on fire" in said
@@ -106,7 +111,7 @@ def test_members_of_a_dead_childs_group_do_not_live_on(supervise: Supervise, tmp
     supervised = supervise(f"[ChildSpec('a', 'A', {shell(f'sleep 600 & echo $! > {tmp_path}/pid; wait')})]")
     member = read_pid(tmp_path / "pid")
     kill(supervised.wait_for("a", "ready")["pid"])
-    wait_until(lambda: not is_alive(member))
+    until("the member ends", lambda: not is_alive(member), timeout_s=TIMEOUT_S)
 
 
 def test_a_daemon_that_left_its_group_ends_with_the_supervisor(supervise: Supervise, tmp_path: Path) -> None:
@@ -130,7 +135,7 @@ def test_children_die_with_a_killed_supervisor(supervise: Supervise) -> None:
     supervised.wait_for("b", "ready")
     pids = [supervised.child(name)["pid"] for name in "ab"]
     supervised.stop(signal.SIGKILL)
-    wait_until(lambda: free_of(pids))
+    until("they end", lambda: free_of(pids), timeout_s=TIMEOUT_S)
 
 
 def test_even_daemons_are_ended_after_a_killed_supervisor(supervise: Supervise, tmp_path: Path) -> None:
@@ -138,7 +143,7 @@ def test_even_daemons_are_ended_after_a_killed_supervisor(supervise: Supervise, 
     supervised = supervise(f"[ChildSpec('a', 'A', {shell(script)})]")
     daemon = read_pid(tmp_path / "pid")
     supervised.stop(signal.SIGKILL)
-    wait_until(lambda: not is_alive(daemon))
+    until("the daemon ends", lambda: not is_alive(daemon), timeout_s=TIMEOUT_S)
 
 
 def test_the_next_start_ends_what_an_earlier_one_left(supervise: Supervise, tmp_path: Path) -> None:

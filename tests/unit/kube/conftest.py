@@ -1,7 +1,6 @@
 """A reflector over the in-memory cluster, running in a thread of its own, and what it told."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,6 +10,7 @@ from portal.kube.fake import FakeKube
 from portal.kube.gateway import Object
 from portal.kube.types import PODS, Pod
 from portal.kube.watch import Change, Health, Reflector, Selection, Timing
+from tests.plugins.polling import until
 
 FAST = Timing(
     inactivity_s=0.4, relist_every_s=60, backoff_first_s=0.01, backoff_max_s=0.05, relist_jitter_s=0.05, page_size=2
@@ -55,10 +55,7 @@ class Watched:
 
     def wait_for(self, what: Callable[[], bool], timeout_s: float = 10) -> None:
         """Wait until it is so, or fail with what was told."""
-        deadline = time.monotonic() + timeout_s
-        while not what():
-            assert time.monotonic() < deadline, self.told
-            time.sleep(0.005)
+        until(lambda: f"so far {self.told}", what, timeout_s=timeout_s, every_s=0.005)
 
     def wait_told(self, *lines: str) -> None:
         """Wait until exactly this was told."""

@@ -3,8 +3,9 @@
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
+
+from tests.plugins.polling import until
 
 ROOT = Path(__file__).parents[4]
 
@@ -17,10 +18,11 @@ def test_the_collector_outlasts_an_absent_database_and_ends_on_sigterm(tmp_path:
             [sys.executable, "manage.py", "run_logcollector"], cwd=ROOT, env=environment, stdout=log, stderr=log
         )
     try:
-        deadline = time.monotonic() + 40
-        while log_path.read_text().count("waits for the database") < 2 and time.monotonic() < deadline:
-            assert process.poll() is None, log_path.read_text()
-            time.sleep(0.05)
+        until(
+            lambda: f"it waits for the database: {log_path.read_text()}",
+            lambda: log_path.read_text().count("waits for the database") >= 2 or process.poll() is not None,
+            timeout_s=40,
+        )
         process.terminate()
         assert process.wait(20) == 0, log_path.read_text()
     finally:
