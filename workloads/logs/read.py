@@ -1,21 +1,25 @@
 """Reads stored logs: chunks, then the tail that is in no chunk yet; a line is missed in neither, whoever moves it.
 
-The tail is listed first: a batch that is moved meanwhile shows up twice, and its numbers say so. Callers check rights.
+What holds a stretch is listed by one statement; what is moved between that and its reading has the list made again.
+How many statements a read takes does not grow with the tail. Callers check rights.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import Max
+from django.db.models import Max, Value
 
 from portal.live.payloads import CONTINUATION, Line
-from workloads.logs.chunkstore import ChunkMissing, ChunkStore, chunk_store
+from workloads.logs.chunkstore import ChunkMissing, chunk_store
 from workloads.logs.codec import decode_lines
 from workloads.models import LogChunk, LogTail
 
 MAX_LINES = 5_000
+MAX_TEXT_CHARS = 4 * 1024 * 1024
+"""About where a read stops before its limit: lines may be 64 KiB long each. The caller goes on from the last one."""
 _DOWNLOAD_LINES = 5_000
+_LOAD_LINES = 256
 _ATTEMPTS = 3
 
 
@@ -25,19 +29,51 @@ class _Moved(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
+    """A chunk, which has a path, or a row of the tail; `lines` counts those that are asked for."""
+
     first_seq: int
     last_seq: int
-    load: Callable[[], list[Line]]
+    lines: int
+    path: str
+    tail_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """What is asked for: numbers above and below, of which at most so many, from one end on."""
+
+    above: int = 0
+    below: int | None = None
+    since_ns: int | None = None
+    most: int | None = None
+    newest_first: bool = False
+
+    def clipped(self, first_seq: int, last_seq: int) -> int:
+        """Return how many of these numbers are asked for."""
+        last = last_seq if self.below is None else min(last_seq, self.below - 1)
+        return max(0, last - max(first_seq, self.above + 1) + 1)
 
 
 def lines_after(workload_id: UUID, seq: int, limit: int) -> list[Line]:
-    """Return the first `limit` lines after a number, in order."""
-    return _retried(lambda: _collect(_pieces(workload_id, above=seq), above=seq, limit=limit))
+    """Return the first `limit` lines after a number, in order; fewer where they are long, at least one."""
+    span = _Span(above=seq, most=limit)
+
+    def read() -> list[Line]:
+        blocks = _blocks(_pieces(workload_id, span), lambda line: line.seq > seq, limit)
+        return [line for block in blocks for line in block][:limit]
+
+    return _retried(read)
 
 
 def lines_before(workload_id: UUID, seq: int, limit: int) -> list[Line]:
-    """Return the last `limit` lines before a number, in order."""
-    return _retried(lambda: _collect_back(_pieces(workload_id, below=seq), below=seq, limit=limit))
+    """Return the last `limit` lines before a number, in order; fewer where they are long, at least one."""
+    span = _Span(below=seq, most=limit, newest_first=True)
+
+    def read() -> list[Line]:
+        blocks = _blocks(_pieces(workload_id, span), lambda line: line.seq < seq, limit)
+        return [line for block in reversed(blocks) for line in block][-limit:]
+
+    return _retried(read) if limit > 0 else []
 
 
 def lines_around(workload_id: UUID, seq: int, limit: int) -> list[Line]:
@@ -57,8 +93,8 @@ def lines_since(workload_id: UUID, time_ns: int) -> Iterator[Line]:
     """Yield all lines with that time or a later one, in order of their numbers. For the collector's resume."""
 
     def gather() -> list[Line]:
-        pieces = _pieces(workload_id, since_ns=time_ns)
-        return [line for piece in pieces for line in piece.load() if line.time_ns >= time_ns]
+        pieces = _pieces(workload_id, _Span(since_ns=time_ns))
+        return [line for block in _loaded(pieces) for line in block if line.time_ns >= time_ns]
 
     yield from _retried(gather)
 
@@ -88,57 +124,57 @@ def _retried(read: Callable[[], list[Line]]) -> list[Line]:
     return read()
 
 
-def _pieces(
-    workload_id: UUID, *, above: int = 0, below: int | None = None, since_ns: int | None = None
-) -> list[_Piece]:
-    tail = LogTail.objects.filter(workload=workload_id, last_seq__gt=above).order_by("first_seq")
-    chunks = LogChunk.objects.filter(workload=workload_id, last_seq__gt=above).order_by("first_seq")
-    if below is not None:
-        tail, chunks = tail.filter(first_seq__lt=below), chunks.filter(first_seq__lt=below)
-    if since_ns is not None:
-        chunks = chunks.filter(last_time_ns__gte=since_ns)
-    tail_rows = list(tail.values_list("pk", "first_seq", "last_seq"))
-    store = chunk_store()
-    pieces = [
-        _Piece(first, last, _chunk_loader(store, path))
-        for path, first, last in chunks.values_list("path", "first_seq", "last_seq")
-    ]
-    moved_to = pieces[-1].last_seq if pieces else 0
-    pieces += [_Piece(first, last, _tail_loader(pk)) for pk, first, last in tail_rows if first > moved_to]
-    return pieces
+def _pieces(workload_id: UUID, span: _Span) -> list[_Piece]:
+    """List what holds the span, from the end that is asked for. One statement, so that nothing moves meanwhile."""
+    tail = LogTail.objects.filter(workload=workload_id, last_seq__gt=span.above)
+    chunks = LogChunk.objects.filter(workload=workload_id, last_seq__gt=span.above)
+    if span.below is not None:
+        tail, chunks = tail.filter(first_seq__lt=span.below), chunks.filter(first_seq__lt=span.below)
+    if span.since_ns is not None:
+        chunks = chunks.filter(last_time_ns__gte=span.since_ns)
+    order = "-first_seq" if span.newest_first else "first_seq"
+    in_tail = tail.order_by(order).values_list("first_seq", "last_seq", Value(""), "pk")[: span.most]
+    in_chunks = chunks.order_by(order).values_list("first_seq", "last_seq", "path", Value(0))[: span.most]
+    rows = in_chunks.union(in_tail, all=True).order_by(order)
+    return [_Piece(first, last, span.clipped(first, last), path, pk) for first, last, path, pk in rows]
 
 
-def _chunk_loader(store: ChunkStore, path: str) -> Callable[[], list[Line]]:
-    return lambda: decode_lines(store.get(path))
-
-
-def _tail_loader(pk: int) -> Callable[[], list[Line]]:
-    def load() -> list[Line]:
-        payload = LogTail.objects.filter(pk=pk).values_list("payload", flat=True).first()
-        if payload is None:
-            raise _Moved
-        return decode_lines(payload)
-
-    return load
-
-
-def _collect(pieces: list[_Piece], *, above: int, limit: int) -> list[Line]:
-    lines: list[Line] = []
-    for piece in pieces:
-        if len(lines) >= limit:
-            break
-        lines += [line for line in piece.load() if line.seq > above]
-    return lines[:limit]
-
-
-def _collect_back(pieces: list[_Piece], *, below: int, limit: int) -> list[Line]:
+def _blocks(pieces: Sequence[_Piece], is_wanted: Callable[[Line], bool], limit: int) -> list[list[Line]]:
+    """Load pieces until `limit` lines, or as much text as one read may hold, are there."""
     blocks: list[list[Line]] = []
-    count = 0
-    for piece in reversed(pieces):
-        if count >= limit:
+    count = text_chars = 0
+    if limit <= 0:
+        return blocks
+    for block in _loaded(pieces):
+        blocks.append([line for line in block if is_wanted(line)])
+        count += len(blocks[-1])
+        text_chars += sum(len(line.text) for line in blocks[-1])
+        if count >= limit or text_chars >= MAX_TEXT_CHARS:
             break
-        block = [line for line in piece.load() if line.seq < below]
-        blocks.append(block)
-        count += len(block)
-    lines = [line for block in reversed(blocks) for line in block]
-    return lines[-limit:] if limit > 0 else []
+    return blocks
+
+
+def _loaded(pieces: Iterable[_Piece]) -> Iterator[list[Line]]:
+    """Yield the lines of each piece in turn; rows of the tail are fetched many at once."""
+    store, waiting, count = chunk_store(), [], 0
+    for piece in pieces:
+        if not piece.path:
+            waiting.append(piece)
+            count += piece.lines
+        if piece.path or count >= _LOAD_LINES:
+            yield from _tail_blocks(waiting)
+            waiting, count = [], 0
+        if piece.path:
+            yield decode_lines(store.get(piece.path))
+    yield from _tail_blocks(waiting)
+
+
+def _tail_blocks(pieces: Sequence[_Piece]) -> Iterator[list[Line]]:
+    if not pieces:
+        return
+    ids = [piece.tail_id for piece in pieces]
+    payloads = dict(LogTail.objects.filter(pk__in=ids).values_list("pk", "payload"))
+    if len(payloads) < len(ids):
+        raise _Moved
+    for piece in pieces:
+        yield decode_lines(payloads[piece.tail_id])

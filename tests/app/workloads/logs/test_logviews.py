@@ -125,12 +125,13 @@ def test_a_line_is_found_while_its_batch_moves_into_a_chunk(
 ) -> None:
     workload, _ = running
     tail(workload, 1, 10)
-    loader, moves = read._tail_loader, iter([True])
+    listing, moves = read._pieces, iter([True])
 
-    def moving(pk: int) -> Callable[[], list[Line]]:
+    def moving(*args: Any) -> Any:
+        found = listing(*args)
         if next(moves, False):
             into_chunks(workload)
-        return loader(pk)
+        return found
 
-    monkeypatch.setattr(read, "_tail_loader", moving)
+    monkeypatch.setattr(read, "_pieces", moving)
     assert [line.seq for line in read.lines_after(workload.pk, 0, 100)] == list(range(1, 11))

@@ -1,0 +1,72 @@
+"""The log page and what it reads: as many statements for thousands of batches as for two."""
+
+from collections.abc import Callable
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from portal.core.models import User
+from portal.live.payloads import LINE, Line
+from workloads.logs import read
+from workloads.logs.codec import encode_lines
+from workloads.models import LogTail, Pod, Workload
+
+pytestmark = pytest.mark.django_db
+SignedIn = Callable[[User], Client]
+
+
+def batches(workload: Workload, count: int, *, text: str = "text") -> None:
+    """Store `count` lines, each in a batch of its own."""
+    LogTail.objects.bulk_create(
+        LogTail(
+            workload=workload,
+            first_seq=seq,
+            last_seq=seq,
+            payload=encode_lines([Line(seq, 1_000_000_000 * seq, 1, "r0", "main", f"{text} {seq}", LINE)]),
+        )
+        for seq in range(1, count + 1)
+    )
+    Workload.objects.filter(pk=workload.pk).update(log_last_seq=count)
+
+
+@pytest.mark.parametrize("count", [2, 3000])
+def test_the_page_takes_eight_statements_at_most_for_any_number_of_batches(
+    running: tuple[Workload, Pod], owner: User, client_of: SignedIn, count: int
+) -> None:
+    workload, _ = running
+    batches(workload, count)
+    client = client_of(owner)
+    with CaptureQueriesContext(connection) as seen:
+        html = client.get(reverse("workloads:logs", args=[workload.pk])).content.decode()
+    assert f'id="L{count}"' in html
+    assert len(seen) <= 8, "\n".join(query["sql"][:200] for query in seen)
+
+
+@pytest.mark.parametrize("count", [2, 3000])
+def test_a_page_of_lines_is_read_in_two_statements(running: tuple[Workload, Pod], count: int) -> None:
+    workload, _ = running
+    batches(workload, count)
+    with CaptureQueriesContext(connection) as seen:
+        last = read.lines_before(workload.pk, count + 1, 200)
+        first = read.lines_after(workload.pk, 0, 200)
+    assert (len(last), len(first), len(seen)) == (min(200, count), min(200, count), 4)
+
+
+def test_a_read_of_long_lines_stops_before_it_holds_too_much(running: tuple[Workload, Pod]) -> None:
+    workload, _ = running
+    batches(workload, 400, text="w" * 65_000)
+    after = read.lines_after(workload.pk, 0, 400)
+    before = read.lines_before(workload.pk, 401, 400)
+    assert [line.seq for line in after] == list(range(1, len(after) + 1))
+    assert [line.seq for line in before] == list(range(401 - len(before), 401))
+    assert 0 < len(after) < 100
+    assert 0 < len(before) < 100
+
+
+def test_numbers_beyond_the_end_show_the_end(running: tuple[Workload, Pod]) -> None:
+    workload, _ = running
+    batches(workload, 5)
+    assert [line.seq for line in read.lines_before(workload.pk, 999_999, 2)] == [4, 5]
