@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from portal.core.errors import NotVisible
 from portal.core.models import User
 from tenants.models import Membership, Tenant
-from tenants.specs import Obstacle, Role, TenantStatus
+from tenants.specs import Obstacle, TenantStatus
 
 
 def tenant_list(*, user: User) -> QuerySet[Tenant]:
@@ -25,14 +25,6 @@ def tenant_get(*, user: User, slug: str) -> Tenant:
     if tenant is None:
         raise NotVisible
     return tenant
-
-
-def tenant_list_submittable(*, user: User) -> QuerySet[Tenant]:
-    """Return the tenants in which the user may submit, by name."""
-    tenants = tenant_list(user=user)
-    if user.is_platform_admin:
-        return tenants
-    return tenants.filter(memberships__user=user, memberships__role__in=[Role.DEVELOPER, Role.ADMIN])
 
 
 def membership_list(*, user: User, tenant: Tenant) -> QuerySet[Membership]:

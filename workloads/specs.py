@@ -4,7 +4,7 @@ import dataclasses
 import enum
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -210,18 +210,6 @@ def size_problems(resources: Resources, tenant: Ceiling, nodes: Sequence[Ceiling
         elif asked > largest:
             problems.append(Problem(name, "above_nodes", {"asked": asked, "limit": largest}))
     return problems
-
-
-def env_of(pairs: Iterable[tuple[str, str]]) -> tuple[dict[str, str], list[Problem]]:
-    """Return pairs as an environment, and a problem for each name that comes twice (the first one counts)."""
-    env: dict[str, str] = {}
-    problems = []
-    for name, value in pairs:
-        if name in env:
-            problems.append(Problem("env", "env_duplicate", {"name": name}))
-        else:
-            env[name] = value
-    return env, problems
 
 
 def env_problems(env: dict[str, str]) -> list[Problem]:

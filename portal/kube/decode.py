@@ -176,11 +176,3 @@ def metadata_of(decoded: Any) -> ObjectMeta:
 def typed(body: Object, as_type: type[T]) -> T:
     """Return a plain dict as a typed object. Raises msgspec.ValidationError."""
     return msgspec.convert(body, as_type)
-
-
-def typed_or_poison(body: Object, as_type: type[T]) -> T | Poison:
-    """Return a plain dict as a typed object, or what can be said of it when that fails."""
-    try:
-        return typed(body, as_type)
-    except msgspec.ValidationError as error:
-        return _poison(msgspec.json.encode(body), error)

@@ -119,11 +119,6 @@ class Forbidden(KubeError):
         """Tell whether the namespace is being deleted."""
         return any(cause.reason == "NamespaceTerminating" for cause in self.causes)
 
-    @property
-    def pod_security(self) -> bool:
-        """Tell whether the PodSecurity admission refused."""
-        return "violates PodSecurity" in self.message
-
 
 class NotFound(KubeError):
     """404."""

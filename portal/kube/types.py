@@ -80,15 +80,6 @@ class _Struct(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Frozen, camelCase on the wire, every field with a default: an absent field is never an error."""
 
 
-class OwnerReference(_Struct, frozen=True, kw_only=True):
-    """Which object an object belongs to."""
-
-    kind: str = ""
-    name: str = ""
-    uid: str = ""
-    controller: bool | None = None
-
-
 class ObjectMeta(_Struct, frozen=True, kw_only=True):
     """Identity of an object. `resource_version` is opaque: compare for equality only."""
 
@@ -96,12 +87,10 @@ class ObjectMeta(_Struct, frozen=True, kw_only=True):
     namespace: str | None = None
     uid: str = ""
     resource_version: str = ""
-    generation: int | None = None
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
     creation_timestamp: datetime | None = None
     deletion_timestamp: datetime | None = None
-    owner_references: tuple[OwnerReference, ...] = ()
 
 
 class Partial(_Struct, frozen=True, kw_only=True):
@@ -176,18 +165,10 @@ class ContainerStatus(_Struct, frozen=True, kw_only=True):
     name: str = ""
     image: str = ""
     image_id: str = msgspec.field(name="imageID", default="")
-    container_id: str = msgspec.field(name="containerID", default="")
     ready: bool = False
-    started: bool | None = None
     restart_count: int = 0
     state: ContainerState = ContainerState()
     last_state: ContainerState = ContainerState()
-
-
-class SchedulingGate(_Struct, frozen=True, kw_only=True):
-    """A gate that keeps a pod from the scheduler."""
-
-    name: str = ""
 
 
 class PodSpec(_Struct, frozen=True, kw_only=True):
@@ -196,12 +177,9 @@ class PodSpec(_Struct, frozen=True, kw_only=True):
     node_name: str | None = None
     restart_policy: str | None = None
     priority: int | None = None
-    priority_class_name: str | None = None
     active_deadline_seconds: int | None = None
     containers: tuple[Container, ...] = ()
     init_containers: tuple[Container, ...] = ()
-    overhead: dict[str, str] = {}
-    scheduling_gates: tuple[SchedulingGate, ...] = ()
 
 
 class PodStatus(_Struct, frozen=True, kw_only=True):
@@ -210,10 +188,7 @@ class PodStatus(_Struct, frozen=True, kw_only=True):
     phase: str = ""
     reason: str | None = None
     message: str | None = None
-    pod_ip: str | None = msgspec.field(name="podIP", default=None)
-    host_ip: str | None = msgspec.field(name="hostIP", default=None)
     start_time: datetime | None = None
-    qos_class: str | None = msgspec.field(name="qosClass", default=None)
     conditions: tuple[Condition, ...] = ()
     container_statuses: tuple[ContainerStatus, ...] = ()
     init_container_statuses: tuple[ContainerStatus, ...] = ()
@@ -232,18 +207,14 @@ class JobSpec(_Struct, frozen=True, kw_only=True):
 
     parallelism: int | None = None
     completions: int | None = None
-    backoff_limit: int | None = None
-    suspend: bool | None = None
 
 
 class JobStatus(_Struct, frozen=True, kw_only=True):
     """Counts of a Job's pods, and its conditions (Complete, Failed, SuccessCriteriaMet, FailureTarget, Suspended)."""
 
     active: int = 0
-    ready: int | None = None
     succeeded: int = 0
     failed: int = 0
-    terminating: int | None = None
     start_time: datetime | None = None
     completion_time: datetime | None = None
     conditions: tuple[Condition, ...] = ()
@@ -277,9 +248,6 @@ class NodeInfo(_Struct, frozen=True, kw_only=True):
 
     kubelet_version: str = ""
     container_runtime_version: str = ""
-    kernel_version: str = ""
-    os_image: str = ""
-    architecture: str = ""
 
 
 class NodeSpec(_Struct, frozen=True, kw_only=True):
@@ -328,7 +296,6 @@ class ObjectReference(_Struct, frozen=True, kw_only=True):
     namespace: str | None = None
     name: str = ""
     uid: str = ""
-    field_path: str | None = None
 
 
 class EventSource(_Struct, frozen=True, kw_only=True):
@@ -342,7 +309,6 @@ class EventSeries(_Struct, frozen=True, kw_only=True):
     """An event that goes on."""
 
     count: int = 0
-    last_observed_time: datetime | None = None
 
 
 class Event(_Struct, frozen=True, kw_only=True):
@@ -359,7 +325,6 @@ class Event(_Struct, frozen=True, kw_only=True):
     event_time: datetime | None = None
     series: EventSeries | None = None
     source: EventSource = EventSource()
-    reporting_component: str = ""
 
 
 class QuotaStatus(_Struct, frozen=True, kw_only=True):

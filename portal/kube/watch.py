@@ -72,7 +72,6 @@ class Health:
     synced: bool
     last_contact_age_s: float | None
     last_error: str
-    known_count: int
     quarantined: tuple[Poison, ...]
 
 
@@ -116,7 +115,7 @@ class Reflector(Generic[T]):
         """Return how the reflector fares now; may be called from any thread."""
         state = self._state
         age_s = None if state.last_contact is None else time.monotonic() - state.last_contact
-        return Health(state.synced, age_s, state.last_error, len(state.known), tuple(state.quarantined.copy().values()))
+        return Health(state.synced, age_s, state.last_error, tuple(state.quarantined.copy().values()))
 
     def _run_once(self, stop: threading.Event) -> None:
         try:

@@ -8,7 +8,6 @@ import structlog
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
-from django.middleware.locale import LocaleMiddleware
 from django.utils import timezone, translation
 
 from portal.core import errors
@@ -31,10 +30,6 @@ class RequestIdMiddleware:
             response = self.get_response(request)
         response["X-Request-Id"] = request_id
         return response
-
-
-class LanguageMiddleware(LocaleMiddleware):
-    """Django's own; kept as a name so that the order in the settings reads well."""
 
 
 class UserPreferencesMiddleware:

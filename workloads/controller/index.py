@@ -92,10 +92,6 @@ class Index:
         return self._jobs.synced and self._pods.synced
 
     @property
-    def nodes_complete(self) -> bool:
-        return self._nodes_synced
-
-    @property
     def nameless_count(self) -> int:
         """How many objects carry our label but name no attempt."""
         return len(self._nameless)

@@ -28,7 +28,6 @@ _TEXTS: Mapping[str, Promise] = {
         "“%(name)s” cannot name a variable: use letters, digits and _, and do not begin with a digit."
     ),
     "env_denied": gettext_lazy("%(name)s is set by the platform and cannot be chosen. Remove it."),
-    "env_duplicate": gettext_lazy("%(name)s is set twice. Keep one."),
     "nul": gettext_lazy("Contains a NUL character, which no program can be given."),
     "not_text": gettext_lazy("Contains a character that is not valid text (half of a surrogate pair)."),
     "bytes": gettext_lazy("Is %(size)s large; %(limit)s are possible."),

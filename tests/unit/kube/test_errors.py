@@ -29,7 +29,7 @@ def test_a_refusal_by_quota_is_told_in_numbers() -> None:
 def test_a_refusal_by_pod_security_is_known_as_one() -> None:
     refused = recorded("pod-security", 403)
     assert isinstance(refused, errors.Forbidden)
-    assert refused.pod_security
+    assert "violates PodSecurity" in refused.message
     assert refused.quota is None
 
 

@@ -14,7 +14,6 @@ from workloads.specs import (
     Problem,
     Resources,
     digest_of,
-    env_of,
     size_problems,
     spec_json,
     spec_of,
@@ -160,12 +159,6 @@ def test_values_of_variables_that_cannot() -> None:
     assert codes(env={"A": "x" * 32_769}) == [("env", "bytes")]
     assert codes(env={f"V{n}": "x" for n in range(201)}) == [("env", "too_many")]
     assert codes(env={f"V{n}": "x" * 30_000 for n in range(5)}) == [("env", "bytes")]
-
-
-def test_a_name_that_comes_twice_is_told() -> None:
-    env, problems = env_of([("A", "1"), ("B", "2"), ("A", "3")])
-    assert env == {"A": "1", "B": "2"}
-    assert problems == [Problem("env", "env_duplicate", {"name": "A"})]
 
 
 def test_scripts() -> None:
