@@ -48,6 +48,44 @@ def test_a_holder_that_lets_it_lapse_is_a_stranger_to_itself() -> None:
     assert again.epoch == old.epoch + 1
 
 
+def test_of_many_who_compete_at_once_one_wins() -> None:
+    start = threading.Barrier(8)
+    won: list[leases.Held] = []
+
+    def compete(holder: str) -> None:
+        try:
+            start.wait(30)
+            if held := acquire("queue", holder):
+                won.append(held)
+        finally:
+            connection.close()
+
+    for _ in range(2):  # first for a lease that nobody ever had, then for a lapsed one
+        threads = [threading.Thread(target=compete, args=(f"holder-{n}",)) for n in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        lapse()
+    assert [held.epoch for held in won] == [1, 2]
+
+
+def test_leases_of_other_names_are_other_leases() -> None:
+    assert acquire("queue", "a") is not None
+    assert acquire("controller", "b") is not None
+
+
+def test_who_lost_a_lease_does_not_give_up_the_next_ones() -> None:
+    old = acquire("queue", "a")
+    lapse()
+    new = acquire("queue", "b")
+    assert old is not None
+    assert new is not None
+    release(old)
+    renew(new)
+    assert acquire("queue", "c") is None
+
+
 def test_a_released_lease_is_free_at_once() -> None:
     held = acquire("queue", "a")
     assert held is not None
