@@ -95,10 +95,15 @@ def objects_and_rows_agree(product: Product, ids: list[str]) -> bool:
 PHASES = {"Pending": "starting", "Running": "running", "Succeeded": "succeeded", "Failed": "failed"}
 
 
-def rows_say_what_the_cluster_says(product: Product, ids: list[str]) -> bool:
-    """Tell whether each workload has its Job and shows the state that its pod's phase means."""
+def rows_beside_pods(product: Product, ids: list[str]) -> dict[str, tuple[str, str]]:
+    """Return {workload: (its row's state, the state that its pod's phase means)}; no pod means starting."""
     pods = json.loads(product.kubectl("get", "pods", "-n", NAMESPACE, "-o", "json"))["items"]
     phases = {pod["metadata"]["labels"]["berth.dev/workload"]: pod["status"]["phase"] for pod in pods}
     now = states(product, ids)
-    agree = all(now[workload] == PHASES[phases.get(workload, "Pending")] for workload in ids)
+    return {workload: (now[workload], PHASES[phases.get(workload, "Pending")]) for workload in ids}
+
+
+def rows_say_what_the_cluster_says(product: Product, ids: list[str]) -> bool:
+    """Tell whether each workload has its Job and shows the state that its pod's phase means."""
+    agree = all(row == pod for row, pod in rows_beside_pods(product, ids).values())
     return agree and objects_and_rows_agree(product, ids)

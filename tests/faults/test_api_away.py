@@ -8,7 +8,14 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.faults.conftest import TENANT, all_in, rows_say_what_the_cluster_says, states
+from tests.faults.conftest import (
+    TENANT,
+    all_in,
+    attempts,
+    rows_beside_pods,
+    rows_say_what_the_cluster_says,
+    states,
+)
 from tests.plugins.figures import Figure
 from tests.plugins.person import Person
 from tests.plugins.polling import until
@@ -64,7 +71,11 @@ def test_an_outage_of_the_api_server_is_survived(
     until("the cluster is in step", lambda: hurt.ready().get("state") == "ok", timeout_s=PROMISE_S, every_s=0.5)
     both = [before, during]
     left_s = PROMISE_S - (time.monotonic() - returned)
-    until("rows say what the cluster says", lambda: rows_say_what_the_cluster_says(hurt, both), timeout_s=left_s)
+    until(
+        lambda: f"rows say what the cluster says: {rows_beside_pods(hurt, both)}, {attempts(hurt, both)}",
+        lambda: rows_say_what_the_cluster_says(hurt, both),
+        timeout_s=left_s,
+    )
     figure(f"in step {time.monotonic() - returned:.1f} s after the API server's return")
     # Kubernetes' own controllers wait up to 80 s after such an outage before they list again: not Berth's to shorten.
     all_in(hurt, both, "succeeded", timeout_s=180)
