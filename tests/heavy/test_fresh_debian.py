@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -127,6 +128,18 @@ def sign_in_with_all(machine: Machine, url: str) -> None:
         assert Person(url, username, password).get("/workloads/").status_code == 200
 
 
+def submit_early(person: Person) -> str:
+    """Submit a job with a shipped image before the cluster is there; its page says what it waits for."""
+    form = person.get("/workloads/new/?tenant=vision&template=shell-command").text
+    image = re.search(r'name="image" value="([^"]+)"', form)
+    assert image, "the template names no image"
+    workload = person.submit("vision", name="early", image=image[1], command="echo early")
+    page = person.get(f"/workloads/{workload}/").text
+    assert "chip-queued" in page
+    assert "cluster" in page.lower()
+    return workload
+
+
 def test_one_command_starts_everything_on_a_bare_debian_and_leaves_nothing(
     machine: Machine, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -141,9 +154,13 @@ def test_one_command_starts_everything_on_a_bare_debian_and_leaves_nothing(
     start.wait_said("Sign in with one of these accounts", timeout_s=30)
     assert start.url in start.text()
     sign_in_with_all(machine, start.url)
+    dev = Person(start.url, "dev", accounts(machine)["dev"])
+    early = submit_early(dev)
     until(
         "the cluster is ready", lambda: progress(machine)["stage"] == "ready", timeout_s=CLUSTER_TIMEOUT_S, every_s=1.0
     )
+    until("the early job succeeds", lambda: "chip-succeeded" in dev.get(f"/workloads/{early}/").text, timeout_s=120)
+    assert [line[5] for line in dev.lines(early)] == ["early"]
     first_accounts = accounts(machine)
     assert start.stop() == 0, start.text()
     assert_nothing_left(machine, before)
