@@ -2,6 +2,10 @@
 default:
     @just --list
 
+# Make .venv, which the verbs below and the hooks of pre-commit use: the locked packages of development.
+venv:
+    sh -c 'root=$PWD; . bin/lib/prepare.sh; has_python && make_venv "$PWD/.venv" requirements-dev.lock requirements.lock'
+
 # Install what is missing and start everything on this machine.
 up *ARGS:
     bin/up {{ARGS}}
