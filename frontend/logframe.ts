@@ -1,7 +1,7 @@
 // The wire format of the live log: byte 0 holds flags (bit 0: the rest is deflated), the rest is JSON.
 
 export const KIND_LINE = 0;
-export const KIND_GAP = 1;
+export const KIND_GAP = 1; // its text is JSON, see loggap.ts
 export const KIND_SPLIT = 2;
 export const KIND_NOTE = 3;
 

@@ -1,5 +1,6 @@
 // One line of the log as data and as markup; the same markup as portal/core/templatetags/berth_logs.py.
 import { element, icon } from "./dom";
+import { type Gap, gapText, parseGap } from "./loggap";
 import { KIND_GAP, KIND_NOTE, KIND_SPLIT, type WireLine } from "./logframe";
 import { levelOf, segmentsOf } from "./logtext";
 import type { Texts } from "./texts";
@@ -14,6 +15,7 @@ export interface Row {
   element: HTMLElement;
   stamp: HTMLElement | null;
   content: HTMLElement;
+  gap?: Gap;
 }
 
 const two = (value: number) => String(value).padStart(2, "0");
@@ -75,12 +77,22 @@ function fillContent(content: HTMLElement, text: string): string {
   return segments.map((segment) => segment.text).join("");
 }
 
+// A gap's sentence is drawn with the times (`restamp`), since it names some.
 function buildNote([seq, timeMs, attempt, , , text, kind]: WireLine): Row {
-  const content = element("span", "", text);
+  const content = element("span", "", kind === KIND_GAP ? "" : text);
   const row = element("div", kind === KIND_GAP ? "gap" : "mark-line", icon(kind === KIND_GAP ? "unlink" : "refresh"), content);
   row.id = `L${seq}`;
   row.setAttribute("role", "note");
-  return { seq, timeMs, attempt, plain: text, element: row, stamp: null, content };
+  const note: Row = { seq, timeMs, attempt, plain: text, element: row, stamp: null, content };
+  if (kind === KIND_GAP) note.gap = parseGap(text);
+  return note;
+}
+
+export function restamp(row: Row, texts: Texts, clock: Clock, originMs: number): void {
+  if (row.stamp) row.stamp.textContent = stampText(row.timeMs, clock, originMs);
+  if (!row.gap) return;
+  row.plain = gapText(row.gap, texts, (timeMs) => stampText(timeMs, clock, originMs));
+  row.content.textContent = row.plain;
 }
 
 export function buildAttemptMark(attempt: number, texts: Texts): HTMLElement {
@@ -95,6 +107,9 @@ export function adoptRow(row: HTMLElement): Row | null {
   const stamp = row.querySelector<HTMLElement>(":scope > time");
   const content = row.querySelector<HTMLElement>(":scope > span");
   if (!Number.isInteger(seq) || !content) return null;
-  const { time, attempt } = row.dataset;
-  return { seq, timeMs: Number(time), attempt: Number(attempt), plain: content.textContent, element: row, stamp, content };
+  const { time, attempt, gap } = row.dataset;
+  const plain = content.textContent;
+  const adopted: Row = { seq, timeMs: Number(time), attempt: Number(attempt), plain, element: row, stamp, content };
+  if (gap !== undefined) adopted.gap = parseGap(gap);
+  return adopted;
 }

@@ -1,7 +1,7 @@
 // The drawn log: blocks of up to 1,000 lines and the holes between them, in order of sequence number.
 import { element, icon } from "./dom";
 import type { WireLine } from "./logframe";
-import { type Clock, type Row, adoptRow, buildAttemptMark, buildRow, stampText } from "./logrow";
+import { type Clock, type Row, adoptRow, buildAttemptMark, buildRow, restamp } from "./logrow";
 import { type Range, within } from "./sequence";
 import { type Texts, counted } from "./texts";
 
@@ -138,9 +138,7 @@ export class LogView {
   }
 
   private restamp(): void {
-    for (const row of this.rows()) {
-      if (row.stamp) row.stamp.textContent = stampText(row.timeMs, this.clock, this.originMs);
-    }
+    for (const row of this.rows()) restamp(row, this.texts, this.clock, this.originMs);
   }
 
   private blocks(): Block[] {
@@ -167,6 +165,7 @@ export class LogView {
   private put(block: Block, line: WireLine, before: Row | undefined): Row {
     if (this.count === 0) this.originMs = line[1];
     const row = buildRow(line, this.clock, this.originMs);
+    if (row.gap) restamp(row, this.texts, this.clock, this.originMs);
     if (before && before.attempt !== row.attempt) block.element.append(buildAttemptMark(row.attempt, this.texts));
     block.element.append(row.element);
     block.rows.push(row);

@@ -8,6 +8,7 @@ from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.utils.http import content_disposition_header
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
@@ -39,7 +40,7 @@ def lines(request: HttpRequest, workload_id: uuid.UUID) -> HttpResponse:
 def download(request: HttpRequest, workload_id: uuid.UUID) -> StreamingHttpResponse:
     """Answer the whole text as a file, streamed."""
     workload = selectors.workload_get(user=person(request), workload_id=workload_id)
-    body = read.download(workload.pk)
+    body = read.download(workload.pk, language=get_language())
     response = StreamingHttpResponse(
         # Each kind of server would first gather the other's kind of iterator in memory.
         _streamed(body) if isinstance(request, ASGIRequest) else body,

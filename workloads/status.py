@@ -289,6 +289,7 @@ def _container(status: ContainerStatus) -> dict[str, Any]:
         "state": _state_word(status.state),
         "reason": _text(_state_reason(status.state), 100),
         "exit_code": _small(ended.exit_code) if ended else None,
+        "ended_at": _iso(ended.finished_at) if ended else None,
     }
 
 
@@ -349,3 +350,8 @@ def _small(number: int) -> int:
 
 def _aware(moment: datetime | None) -> datetime | None:
     return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
+
+
+def _iso(moment: datetime | None) -> str | None:
+    aware = _aware(moment)
+    return aware.isoformat() if aware is not None else None

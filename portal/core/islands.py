@@ -3,6 +3,8 @@
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from portal.core import loggaps
+
 Texts = dict[str, str | Promise]
 
 BASE: Texts = {
@@ -54,6 +56,7 @@ LOGS: Texts = {
     "end_of_log": _("End of the log"),
     "empty_sealed": _("The work ended without writing a line."),
     "attempt": _("Attempt {n}"),
+    **{f"gap_{code}": text for code, text in loggaps.TEXTS.items()},
 }
 
 _ALL = {"base": BASE, "logs": LOGS}

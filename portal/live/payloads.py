@@ -5,7 +5,8 @@ from uuid import UUID
 import msgspec
 
 LINE, GAP, CONTINUATION, NOTE = range(4)
-"""Kinds of a log line: output, lines that are lost for good, the next piece of a split line, a word of the system."""
+"""Kinds of a log line: output, lines that are lost for good (its text is a `portal.core.loggaps.Gap` as JSON), the next
+piece of a split line, a word of the system."""
 
 
 class WorkloadChanged(msgspec.Struct, frozen=True):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -26,7 +27,7 @@ class RunKey:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run and what is known of it now. `current`: no later run exists. `ended`: it writes no more."""
+    """A run and what is known of it now. `ended`: it writes no more, since `ended_s` (of 1970) where that is known."""
 
     key: RunKey
     workload_id: UUID
@@ -37,6 +38,7 @@ class Run:
     label: str
     restarts: int
     ended: bool
+    ended_s: float | None = None
 
     @property
     def is_current(self) -> bool:
@@ -112,4 +114,10 @@ def _runs(pod: Pod, container: Mapping[str, Any]) -> Iterable[Run]:
             label=f"r{pod.index}",
             restarts=restarts,
             ended=restart < restarts or state != "running" or is_over(pod),
+            ended_s=_ended_s(container) if restart == restarts else None,
         )
+
+
+def _ended_s(container: Mapping[str, Any]) -> float | None:
+    told = container.get("ended_at")
+    return datetime.fromisoformat(told).timestamp() if told else None

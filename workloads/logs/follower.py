@@ -1,6 +1,8 @@
 """Reads one run of one container to its end, whatever gets cut on the way; each line is put to the writer once.
 
-Before each (re)connect it settles what it put and asks the store what it has of the stretch that comes again.
+A stream that ended cleanly proves nothing: the API server ends one so when the kubelet dies under it, and while a pod
+is on no node. A run is read to its end when a stream that was opened after the run had ended brings the last line
+again and no more.
 """
 
 import asyncio
@@ -11,22 +13,24 @@ from contextlib import aclosing
 import structlog
 from channels.db import database_sync_to_async
 from django.db import Error
-from django.utils.translation import gettext as _
 
+from portal.core import loggaps
 from portal.core.leases import Held
+from portal.core.loggaps import Gap, gap_line
 from portal.kube import gateway
 from portal.kube.errors import BadRequest, KubeError, NotFound
 from portal.kube.lines import LogLine, parse_line
 from portal.live.payloads import CONTINUATION, GAP, LINE, NOTE
 from workloads.logs import read, store
 from workloads.logs.containers import Run
-from workloads.logs.sequencer import SECOND_NS, Draft, Mark, Seen, resume_ns, resume_time
+from workloads.logs.sequencer import MS_NS, SECOND_NS, Draft, Mark, Seen, resume_ns, resume_time
 from workloads.logs.text import clean_text
 from workloads.logs.writer import Buffer, NotOurs, Writer
 from workloads.models import LogSource
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
 _AGAIN_S = 0.25
+_MAX_SILENT = 20
 _LATE_ROW_NS = 120 * SECOND_NS
 logger = structlog.get_logger(__name__)
 
@@ -44,8 +48,10 @@ class Follower:
         self._look = look
         self._source = store.Source(0, Mark(), False)
         self._mark = Mark()
-        self._ended_cleanly = False
+        self._clean_end_s: float | None = None  # when the latest stream ended, None where it was cut
         self._heard_lines = False
+        self._new_lines = False
+        self._silent = 0
         self._last_note = ""
 
     async def run(self) -> None:
@@ -56,7 +62,8 @@ class Follower:
                 if await self._once():
                     return
                 pause_s = _FIRST_PAUSE_S
-                await asyncio.sleep(_AGAIN_S)
+                if not self._new_lines:
+                    await asyncio.sleep(_AGAIN_S)
             except NotOurs:
                 return
             except (KubeError, Error) as exc:
@@ -70,25 +77,38 @@ class Follower:
     async def _once(self) -> bool:
         """Connect once; returns whether the run is read to its end."""
         run = self._look()
-        self._heard_lines = False
+        self._heard_lines = self._new_lines = False
         if not await self._open(run):
             return True
         if not run.is_readable:
-            return await self._lost(run)
+            return await self._lost()
         try:
             await self._stream(run)
         except NotFound:
-            return await self._lost(run)
+            return await self._lost()
         except BadRequest:
             if run.ended:
-                return await self._lost(run)
+                return await self._lost()
             raise
         except KubeError:
-            self._ended_cleanly = False
+            self._clean_end_s = None
             raise
-        self._ended_cleanly = True
-        # A stream that ended while the run went on says nothing of its last lines; one that was opened after, all.
-        return await self._finish() if run.ended else False
+        self._clean_end_s = time.time()
+        return await self._finish_if_read(run)
+
+    async def _finish_if_read(self, run: Run) -> bool:
+        """Finish once a stream that was opened after the run's end ended well and brought nothing new."""
+        if not run.ended or self._new_lines:
+            return False
+        if self._heard_lines:
+            return await self._finish()
+        self._silent += 1  # what is stored should have come again; where nothing is, look twice
+        if self._silent < (_MAX_SILENT if self._mark.time_ns else 2):
+            return False
+        if not self._mark.time_ns:
+            return await self._finish()
+        await self._put_gap(run, Gap(loggaps.REMOVED, self._mark.time_ms))
+        return await self._finish()
 
     async def _open(self, run: Run) -> bool:
         await self._writer.settle(self._buffer)
@@ -117,18 +137,20 @@ class Follower:
     async def _take(self, stream: AsyncIterator[bytes], run: Run, seen: Seen) -> None:
         is_checked = not self._mark.time_ns  # of a run of which nothing is stored nothing can come again
         async for raw in stream:
-            self._heard_lines = True
             line = parse_line(raw)
             if line.time_ns is None:
                 await self._put_note(run, line)
-            elif seen.is_new(line.time_ns):
+                continue
+            self._heard_lines = True
+            if seen.is_new(line.time_ns):
                 if not is_checked and seen.is_torn:
-                    await self._put_gap(run, _("Lines are missing here: the node rotated the log before it was read."))
+                    await self._put_gap(run, Gap(loggaps.ROTATED, self._mark.time_ms, line.time_ns // MS_NS))
                 is_checked = True
                 await self._put_line(run, line, line.time_ns)
 
     async def _put_line(self, run: Run, line: LogLine, time_ns: int) -> None:
         self._mark = self._mark.next(time_ns)
+        self._new_lines = True
         kind = CONTINUATION if line.continuation else LINE
         await self._put(run, time_ns, clean_text(line.text), kind, len(line.text))
 
@@ -139,20 +161,28 @@ class Follower:
         self._last_note = text
         await self._put(run, self._mark.time_ns or time.time_ns(), text, NOTE, len(line.text))
 
-    async def _put_gap(self, run: Run, text: str) -> None:
-        await self._put(run, time.time_ns(), text, GAP, 0)
+    async def _put_gap(self, run: Run, gap: Gap) -> None:
+        await self._put(run, time.time_ns(), gap_line(gap), GAP, 0)
 
     async def _put(self, run: Run, time_ns: int, text: str, kind: int, size_bytes: int) -> None:
         draft = Draft(time_ns, run.attempt_n, run.label, run.key.container, text, kind)
         await self._writer.put(self._buffer, self._source.id, draft, self._mark, size_bytes=size_bytes)
 
-    async def _lost(self, run: Run) -> bool:
-        """Close a run whose log cannot be read any more; say so, unless it was read to its end before."""
-        if not self._look().ended and not self._ended_cleanly:
+    async def _lost(self) -> bool:
+        """Close a run whose log cannot be read any more; say so, unless its last stream outlived it."""
+        run = self._look()
+        if not run.ended:
             raise NotFound("the pod is gone, its row not yet")  # ask again: the row will say how it ended
-        if not self._ended_cleanly:
-            await self._put_gap(run, _("Lines may be missing here: the pod was gone before its log was read."))
+        if not self._has_outlived(run):
+            known = self._mark.time_ns > 0
+            await self._put_gap(run, Gap(loggaps.GONE, self._mark.time_ms) if known else Gap(loggaps.UNREAD))
         return await self._finish()
+
+    def _has_outlived(self, run: Run) -> bool:
+        """Tell whether the latest stream ended well, and not before the run did: nothing came after it then."""
+        if self._clean_end_s is None or run.ended_s is None:
+            return False
+        return self._clean_end_s >= run.ended_s
 
     async def _finish(self) -> bool:
         await self._writer.settle(self._buffer)

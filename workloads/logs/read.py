@@ -6,11 +6,14 @@ How many statements a read takes does not grow with the tail. Callers check righ
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from uuid import UUID
 
 from django.db.models import Max, Value
+from django.utils.translation import override
 
-from portal.live.payloads import CONTINUATION, Line
+from portal.core.loggaps import gap_text
+from portal.live.payloads import CONTINUATION, GAP, Line
 from workloads.logs.chunkstore import ChunkMissing, chunk_store
 from workloads.logs.codec import decode_lines
 from workloads.models import LogChunk, LogTail
@@ -99,20 +102,28 @@ def lines_since(workload_id: UUID, time_ns: int) -> Iterator[Line]:
     yield from _retried(gather)
 
 
-def download(workload_id: UUID) -> Iterator[bytes]:
-    """Yield the whole text as UTF-8, split lines joined again; memory stays the same for any length."""
+def download(workload_id: UUID, *, language: str | None = None) -> Iterator[bytes]:
+    """Yield the whole text as UTF-8, split lines joined again; memory stays the same for any length.
+
+    Markers of lost lines are told in `language`; the active one may be another by the time this is read.
+    """
     seq, begun = 0, False
     while page := lines_after(workload_id, seq, _DOWNLOAD_LINES):
-        yield b"".join(_text(line, first=not begun and index == 0) for index, line in enumerate(page))
+        with override(language):  # left before each yield: whoever reads goes on in their own
+            body = b"".join(_text(line, first=not begun and index == 0) for index, line in enumerate(page))
+        yield body
         seq, begun = page[-1].seq, True
     if begun:
         yield b"\n"
 
 
 def _text(line: Line, *, first: bool) -> bytes:
-    if first or line.kind == CONTINUATION:
-        return line.text.encode()
-    return b"\n" + line.text.encode()
+    body = gap_text(line.text, _utc) if line.kind == GAP else line.text
+    return (body if first or line.kind == CONTINUATION else f"\n{body}").encode()
+
+
+def _utc(time_ms: int) -> str:
+    return datetime.fromtimestamp(time_ms / 1000, tz=UTC).isoformat(timespec="milliseconds")
 
 
 def _retried(read: Callable[[], list[Line]]) -> list[Line]:

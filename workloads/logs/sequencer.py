@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 SECOND_NS = 1_000_000_000
+MS_NS = 1_000_000
 _OVERLAP_S = 1
 IDLE_S, PACE_S = 0.025, 0.05
 FLUSH_BYTES = 64 * 1024
@@ -34,6 +35,11 @@ class Mark(NamedTuple):
 
     time_ns: int = 0
     ordinal: int = 0
+
+    @property
+    def time_ms(self) -> int:
+        """Return the time in milliseconds."""
+        return self.time_ns // MS_NS
 
     def next(self, time_ns: int) -> "Mark":
         """Return the place of the line that follows."""

@@ -11,7 +11,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
-from portal.core import logtext
+from portal.core import loggaps, logtext
 from portal.core.templatetags.berth import icon
 
 register = template.Library()
@@ -36,13 +36,11 @@ def log_lines(lines: Iterable[WireLine]) -> SafeString:
 def _line(line: WireLine) -> SafeString:
     seq, time_ms, _attempt, pod, _container, text, kind = line
     if kind == KIND_GAP:
-        return format_html(
-            '<div class="gap" role="note" id="L{}"{}>{}<span>{}</span></div>', seq, _facts(line), icon("unlink"), text
-        )
+        row = '<div class="gap" role="note" id="L{}"{} data-gap="{}">{}<span>{}</span></div>'
+        return format_html(row, seq, _facts(line), text, icon("unlink"), loggaps.gap_text(text, _stamp))
     if kind == KIND_NOTE:
         row = '<div class="mark-line" role="note" id="L{}"{}>{}<span>{}</span></div>'
         return format_html(row, seq, _facts(line), icon("refresh"), text)
-    moment = timezone.localtime(dt.datetime.fromtimestamp(time_ms / 1000, tz=dt.UTC))
     level = logtext.level_of(logtext.plain_of(text))
     classes = " ".join(name for name in ("ln", level, "split" if kind == KIND_SPLIT else "") if name)
     return format_html(
@@ -52,11 +50,16 @@ def _line(line: WireLine) -> SafeString:
         _facts(line),
         seq,
         seq,
-        f"{moment:%H:%M:%S}.{moment.microsecond // 1000:03d}",
+        _stamp(time_ms),
         _rank_class(str(pod)),
         pod,
         _content(text),
     )
+
+
+def _stamp(time_ms: int) -> str:
+    moment = timezone.localtime(dt.datetime.fromtimestamp(time_ms / 1000, tz=dt.UTC))
+    return f"{moment:%H:%M:%S}.{moment.microsecond // 1000:03d}"
 
 
 def _facts(line: WireLine) -> SafeString:

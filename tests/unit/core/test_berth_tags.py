@@ -3,6 +3,7 @@
 import datetime as dt
 import re
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from django import forms
@@ -93,6 +94,21 @@ def test_log_text_is_escaped_and_keeps_its_colour() -> None:
 def test_a_change_of_attempt_is_marked_between_its_lines() -> None:
     drawn = render("{% log_lines lines %}", lines=[LINE, [8, LINE[1], 2, "r0", "main", "again", 0]])
     assert drawn.index('id="L7"') < drawn.index("Attempt 2") < drawn.index('id="L8"')
+
+
+def test_a_gap_marker_is_told_in_the_readers_zone_and_handed_over_as_it_is_kept() -> None:
+    stored = '{"code":"rotated","from":1778760000123,"to":1778760060456}'
+    with timezone.override(ZoneInfo("Europe/Berlin")):
+        drawn = render("{% log_lines lines %}", lines=[[8, LINE[1], 1, "r0", "main", stored, 1]])
+    assert "Lines from 14:00:00.123 to 14:01:00.456 are missing" in drawn
+    assert 'data-gap="{&quot;code&quot;:&quot;rotated&quot;' in drawn
+
+
+@pytest.mark.parametrize("stored", ['{"code":"later"}', "an older sentence", ""])
+def test_a_gap_marker_that_is_not_understood_still_says_that_lines_are_missing(stored: str) -> None:
+    assert "Lines are missing here." in render(
+        "{% log_lines lines %}", lines=[[8, LINE[1], 1, "r0", "main", stored, 1]]
+    )
 
 
 @pytest.mark.parametrize("name", ["base", "logs"])

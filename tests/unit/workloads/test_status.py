@@ -113,6 +113,12 @@ def test_what_a_container_waits_for_is_told(word: str, reason: Reason) -> None:
         assert found.params == {"image": "repo/app:1", "word": word, "message": "because"}
 
 
+def test_a_container_that_ended_tells_when() -> None:
+    found = pod_observation(msgspec.convert(pod("Failed", state=ended(3)), Pod))
+    assert found is not None
+    assert [container["ended_at"] for container in found.containers] == ["2026-11-24T10:00:07+00:00"]
+
+
 def test_a_container_whose_sandbox_is_up_waits_for_its_image() -> None:
     found = seen(job(), pod(state=waiting("ContainerCreating"), conditions=[SCHEDULED, SANDBOX]))
     assert (found.reason, found.params) == (Reason.PULLING_IMAGE, {"image": "repo/app:1"})

@@ -62,11 +62,15 @@ class LoggedWorkload:
     async def end(self, *, state: State = State.SUCCEEDED) -> None:
         """End the container, the pod and the workload, in the log and in the rows."""
         await self.logs.end(*self.place)
-        await in_thread(self._end_rows, state)
+        await self.end_rows(state)
 
-    def _end_rows(self, state: State) -> None:
-        container = {**self.pod.containers[0], "state": "terminated"}
-        Pod.objects.filter(pk=self.pod.pk).update(phase="Succeeded", containers=[container])
+    async def end_rows(self, state: State = State.SUCCEEDED, *, gone: bool = False) -> None:
+        """End the container, the pod and the workload in the rows."""
+        await in_thread(self._end_rows, state, gone)
+
+    def _end_rows(self, state: State, gone: bool) -> None:
+        container = {**self.pod.containers[0], "state": "terminated", "ended_at": "2026-01-01T00:59:59+00:00"}
+        Pod.objects.filter(pk=self.pod.pk).update(phase="Succeeded", containers=[container], gone=gone)
         Workload.objects.filter(pk=self.workload.pk).update(state=state, ended_at="2026-01-01T01:00:00Z")
 
     async def lines(self) -> list[Line]:

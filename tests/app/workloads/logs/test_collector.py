@@ -13,6 +13,7 @@ from portal.live.payloads import CONTINUATION, GAP, LINE, Line
 from tests.app.workloads.logs.conftest import LoggedWorkload, collecting, eventually, in_thread, stamped
 from workloads.logs import store
 from workloads.models import LogChunk, LogTail, Pod, Workload
+from workloads.specs import State
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -70,10 +71,10 @@ async def test_a_killed_collector_is_followed_by_another_that_stores_each_line_o
 
 
 async def test_a_pod_that_vanished_unread_leaves_a_gap_marker(logged: LoggedWorkload, chunk_directory: Path) -> None:
-    await in_thread(logged._end_rows, "failed")
+    await logged.end_rows(State.FAILED)
     async with collecting(logged.logs, chunk_directory):
         await eventually(logged.is_sealed)
-    assert [line.kind for line in await logged.lines()] == [GAP]
+    assert [(line.kind, line.text) for line in await logged.lines()] == [(GAP, '{"code":"unread"}')]
 
 
 async def test_a_workload_that_never_had_an_attempt_is_sealed_empty(

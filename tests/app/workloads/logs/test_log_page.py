@@ -1,6 +1,7 @@
 """The log page and what it reads: as many statements for thousands of batches as for two."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -9,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from portal.core.models import User
-from portal.live.payloads import LINE, Line
+from portal.live.payloads import GAP, LINE, Line
 from workloads.logs import read
 from workloads.logs.codec import encode_lines
 from workloads.models import LogTail, Pod, Workload
@@ -70,3 +71,18 @@ def test_numbers_beyond_the_end_show_the_end(running: tuple[Workload, Pod]) -> N
     workload, _ = running
     batches(workload, 5)
     assert [line.seq for line in read.lines_before(workload.pk, 999_999, 2)] == [4, 5]
+
+
+def test_a_download_tells_gap_markers_as_sentences(
+    running: tuple[Workload, Pod], owner: User, client_of: SignedIn
+) -> None:
+    workload, _ = running
+    marker = '{"code":"gone","from":1767225600200}'
+    lines = [Line(1, 1, 1, "r0", "main", "one", LINE), Line(2, 2, 1, "r0", "main", marker, GAP)]
+    LogTail.objects.create(workload=workload, first_seq=1, last_seq=2, payload=encode_lines(lines))
+    answer: Any = client_of(owner).get(reverse("workloads:log-download", args=[workload.pk]))
+    assert b"".join(answer.streaming_content).decode() == (
+        "one\n"
+        "Lines after 2026-01-01T00:00:00.200+00:00 may be missing: "
+        "the pod was gone before its log was read to its end.\n"
+    )
