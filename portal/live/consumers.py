@@ -30,7 +30,6 @@ class UnknownPathConsumer(AsyncConsumer):
     """Any path that is no route: accepted, then closed as a missing object is."""
 
     berth_action: ClassVar[Action] = Action.PUBLIC
-    channel_layer_alias = ""
 
     async def websocket_connect(self, message: dict[str, Any]) -> None:
         """Refuse as for a missing object."""
@@ -49,8 +48,6 @@ class LiveConsumer(AsyncConsumer):
     """A websocket that shows one thing to one signed-in person and hears nothing from them."""
 
     berth_action: ClassVar[Action] = Action.SIGNED_IN
-    # Fan-out goes through our hub; no name of a channel layer means that no channel is opened per socket.
-    channel_layer_alias = ""
     outbox: Outbox | None = None
     seat: Seat | None = None
     _pinged_at = 0.0

@@ -94,13 +94,3 @@ def test_a_broker_address_that_is_none_is_found_at_the_start(settings: Any) -> N
     assert checks.check_broker_address() == []
     settings.REDIS_URL = "nonsense"
     assert [error.id for error in checks.check_broker_address()] == ["live.E001"]
-
-
-def test_a_channel_layer_that_cannot_be_made_is_found_at_the_start(settings: Any) -> None:
-    settings.CHANNEL_LAYERS = {
-        "default": {
-            "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-            "CONFIG": {"serializer_format": "unknown"},
-        }
-    }
-    assert [error.id for error in checks.check_channel_layer()] == ["live.E002"]
