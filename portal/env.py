@@ -3,10 +3,13 @@
 import ipaddress
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
+
+T = TypeVar("T")
 
 
 class EnvError(ValueError):
@@ -32,24 +35,22 @@ def flag(name: str, *, default: bool = False) -> bool:
 
 def integer(name: str, default: int) -> int:
     """Return a whole number."""
-    raw = os.environ.get(name)
-    if not raw:
-        return default
-    try:
-        return int(raw)
-    except ValueError as exc:
-        raise EnvError(f"{name}={raw!r} is not a whole number") from exc
+    return _converted(name, default, int, "a whole number")
 
 
 def number(name: str, default: float) -> float:
     """Return a decimal number."""
+    return _converted(name, default, float, "a number")
+
+
+def _converted(name: str, default: T, convert: Callable[[str], T], what: str) -> T:
     raw = os.environ.get(name)
     if not raw:
         return default
     try:
-        return float(raw)
+        return convert(raw)
     except ValueError as exc:
-        raise EnvError(f"{name}={raw!r} is not a number") from exc
+        raise EnvError(f"{name}={raw!r} is not {what}") from exc
 
 
 def path(name: str, default: Path) -> Path:

@@ -13,7 +13,7 @@ from portal.core.models import PlatformRole, User
 from portal.kube.fake import FakeKube
 from tenants.models import Membership, Tenant
 from workloads import specs
-from workloads.models import Workload
+from workloads.models import Attempt, Workload
 
 PASSWORD = "correct horse battery"
 
@@ -126,6 +126,22 @@ def make_workload(db: None) -> Callable[..., Workload]:
             **{key: body["resources"][key] for key in ("cpu_millicores", "memory_mib", "gpus")},
         }
         return Workload.objects.create(tenant=tenant, owner=owner, **{**columns, **fields})
+
+    return make
+
+
+@pytest.fixture
+def admit(db: None) -> Callable[..., Attempt]:
+    """Write what an admission writes: the next attempt, and the workload's state starting."""
+
+    def make(workload: Workload, **fields: Any) -> Attempt:
+        n = workload.attempts_made + 1
+        sizes = {key: getattr(workload, key) for key in ("cpu_millicores", "memory_mib", "gpus")}
+        named = {"workload": workload, "tenant": workload.tenant, "n": n, "object_name": f"{workload.kube_name}-{n}"}
+        attempt = Attempt.objects.create(**{**named, **sizes, **fields})
+        Workload.objects.filter(pk=workload.pk).update(state="starting", reason_code="creating", attempts_made=n)
+        workload.refresh_from_db()
+        return attempt
 
     return make
 

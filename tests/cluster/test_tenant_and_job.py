@@ -1,15 +1,12 @@
 """A tenant's namespace and a job's objects on a real API server, made by the code that makes them in production."""
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
 
-from portal.core import leases
 from portal.core.models import User
 from portal.kube.bootstrap import ClusterAccess
 from portal.kube.client import connect_file
@@ -19,6 +16,7 @@ from portal.kube.types import JOBS, NAMESPACES, PODS, RESOURCEQUOTAS, SERVICEACC
 from tenants.manifests import writer_user
 from tenants.models import Tenant
 from tenants.reconcile import reconcile_tenant
+from tests.plugins.leading import Term, leading
 from tests.plugins.polling import until
 from workloads.management.commands.run_controller import lead
 from workloads.models import Attempt, Workload
@@ -26,19 +24,6 @@ from workloads.reconcile import reconcile
 from workloads.services import workload_cancel
 
 pytestmark = [pytest.mark.cluster, pytest.mark.django_db(transaction=True)]
-
-
-@pytest.fixture
-def admit() -> Callable[..., Attempt]:
-    """Write what an admission writes."""
-
-    def make(workload: Workload) -> Attempt:
-        sizes = {key: getattr(workload, key) for key in ("cpu_millicores", "memory_mib", "gpus")}
-        name = f"{workload.kube_name}-1"
-        Workload.objects.filter(pk=workload.pk).update(state="starting", attempts_made=1)
-        return Attempt.objects.create(workload=workload, tenant=workload.tenant, n=1, object_name=name, **sizes)
-
-    return make
 
 
 @pytest.fixture(scope="module")
@@ -64,25 +49,11 @@ def real_tenant(writer: Kube, make_tenant: Callable[..., Tenant]) -> Iterator[Te
 
 
 @pytest.fixture
-def leading(kubeconfigs: Path) -> Iterator[None]:
-    """A controller that leads, in a thread."""
-    held = leases.acquire("controller", "test", ttl_s=300)
-    assert held is not None
-    stop = threading.Event()
+def term(kubeconfigs: Path) -> Iterator[Term]:
+    """A controller that leads."""
     watcher = connect_file(kubeconfigs / "watcher.kubeconfig")
-
-    def run() -> None:
-        try:
-            lead(held, stop, watcher)
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    yield
-    stop.set()
-    thread.join(30)
-    assert not thread.is_alive()
+    with leading("controller", lambda held, stop: lead(held, stop, watcher)) as begun:
+        yield begun
 
 
 def test_a_tenant_s_namespace_is_complete_and_can_be_put_right_again(real_tenant: Tenant, writer: Kube) -> None:
@@ -108,7 +79,7 @@ def test_the_namespace_refuses_a_pod_that_is_not_restricted(real_tenant: Tenant,
 def test_a_job_gets_its_pod_and_a_cancel_takes_all_away(
     real_tenant: Tenant,
     writer: Kube,
-    leading: None,
+    term: Term,
     owner: User,
     make_workload: Callable[..., Workload],
     admit: Callable[..., Attempt],
@@ -141,7 +112,7 @@ def test_a_job_gets_its_pod_and_a_cancel_takes_all_away(
 def test_a_pod_over_the_quota_is_told_in_numbers(
     real_tenant: Tenant,
     writer: Kube,
-    leading: None,
+    term: Term,
     owner: User,
     make_workload: Callable[..., Workload],
     admit: Callable[..., Attempt],

@@ -1,7 +1,6 @@
 """Workloads that were admitted, and the in-memory cluster they run on."""
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -11,22 +10,6 @@ from tenants.models import Tenant
 from tests.app.workloads.watched import Watched
 from workloads.models import Attempt, Workload
 from workloads.reconcile import reconcile
-
-
-@pytest.fixture
-def admit() -> Callable[..., Attempt]:
-    """Write what an admission writes: the next attempt, and the workload's state starting."""
-
-    def make(workload: Workload, **fields: Any) -> Attempt:
-        n = workload.attempts_made + 1
-        sizes = {key: getattr(workload, key) for key in ("cpu_millicores", "memory_mib", "gpus")}
-        named = {"workload": workload, "tenant": workload.tenant, "n": n, "object_name": f"{workload.kube_name}-{n}"}
-        attempt = Attempt.objects.create(**{**named, **sizes, **fields})
-        Workload.objects.filter(pk=workload.pk).update(state="starting", reason_code="creating", attempts_made=n)
-        workload.refresh_from_db()
-        return attempt
-
-    return make
 
 
 @pytest.fixture

@@ -1,17 +1,15 @@
 """The controller as it runs: reflectors, loop and status check together, over an in-memory cluster."""
 
-import threading
 from collections.abc import Iterator
 
 import pytest
-from django.db import connection
 
 from gpu.models import Node
-from portal.core import leases
 from portal.core.installation import installation_id
 from portal.core.models import ClusterStatus
 from portal.kube.fake import FakeKube
 from portal.kube.types import JOBS, NODES, PODS
+from tests.plugins.leading import Term, leading
 from tests.plugins.polling import until
 from workloads.management.commands.run_controller import lead
 from workloads.models import Attempt, Workload
@@ -21,24 +19,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def leading(cluster: FakeKube) -> Iterator[threading.Thread]:
-    """A controller that leads, in a thread."""
-    held = leases.acquire("controller", "test", ttl_s=300)
-    assert held is not None
-    stop = threading.Event()
-
-    def run() -> None:
-        try:
-            lead(held, stop, cluster)
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    yield thread
-    stop.set()
-    thread.join(20)
-    assert not thread.is_alive()
+def term(cluster: FakeKube) -> Iterator[Term]:
+    """A controller that leads."""
+    with leading("controller", lambda held, stop: lead(held, stop, cluster)) as begun:
+        yield begun
 
 
 def state_of(attempt: Attempt) -> str:
@@ -46,7 +30,7 @@ def state_of(attempt: Attempt) -> str:
 
 
 def test_what_happens_in_the_cluster_reaches_the_rows_through_an_outage(
-    cluster: FakeKube, attempt: Attempt, leading: threading.Thread
+    cluster: FakeKube, attempt: Attempt, term: Term
 ) -> None:
     cluster.seed(NODES, {"metadata": {"name": "n1"}, "status": {"allocatable": {"cpu": "2"}}})
     until("the node has a row", Node.objects.filter(name="n1", cpu_millicores=2000).exists, timeout_s=20)
@@ -65,12 +49,10 @@ def test_what_happens_in_the_cluster_reaches_the_rows_through_an_outage(
     assert state_of(attempt) == "running"
     cluster.set_available(True)
     until("it succeeded", lambda: state_of(attempt) == "succeeded", timeout_s=20)
-    assert leading.is_alive()
+    assert term.thread.is_alive()
 
 
-def test_objects_of_another_installation_are_not_seen(
-    cluster: FakeKube, attempt: Attempt, leading: threading.Thread
-) -> None:
+def test_objects_of_another_installation_are_not_seen(cluster: FakeKube, attempt: Attempt, term: Term) -> None:
     reconcile(attempt.workload_id, cluster)
     job = cluster.get(JOBS, attempt.object_name, namespace="berth-vision")
     labels = job["metadata"]["labels"]

@@ -1,18 +1,16 @@
 """The queue as it runs: it ticks when woken and by itself, and ends when told to."""
 
-import threading
 from collections.abc import Callable, Iterator
 
 import pytest
-from django.db import connection
 from django.db.models.functions import Now
 
 from gpu.models import Node
-from portal.core import idempotency, leases
+from portal.core import idempotency
 from portal.core.hints import wake
-from portal.core.leases import LeaseLost
 from portal.core.models import ClusterStatus, IdempotencyKey, Lease, User
 from tenants.models import Tenant
+from tests.plugins.leading import Term, leading
 from tests.plugins.polling import until
 from workloads.admission import QUEUE
 from workloads.management.commands import run_queue
@@ -33,37 +31,17 @@ def cluster(db: None) -> None:
 
 
 @pytest.fixture
-def ended(cluster: None) -> Iterator[list[BaseException | None]]:
-    """A queue that leads, in a thread; afterwards the list says how it ended."""
-    held = leases.acquire(QUEUE, "test", ttl_s=300)
-    assert held is not None
-    stop, found = threading.Event(), list[BaseException | None]()
-
-    def run() -> None:
-        try:
-            run_queue.lead(held, stop)
-            found.append(None)
-        except LeaseLost as lost:
-            found.append(lost)
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    yield found
-    stop.set()
-    wake(QUEUE)
-    thread.join(20)
-    assert not thread.is_alive()
+def term(cluster: None) -> Iterator[Term]:
+    """A queue that leads."""
+    with leading(QUEUE, run_queue.lead, wake=lambda: wake(QUEUE)) as begun:
+        yield begun
 
 
 def started(workload: Workload) -> bool:
     return Workload.objects.get(pk=workload.pk).state == State.STARTING
 
 
-def test_a_submission_wakes_the_queue(
-    ended: list[BaseException | None], owner: User, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_submission_wakes_the_queue(term: Term, owner: User, tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     first, _ = workload_submit(actor=owner, tenant=tenant, spec=SPEC)
     until("the first starts", lambda: started(first), timeout_s=20)
     monkeypatch.setattr(run_queue, "TICK_S", 15.0)  # from the next wait on only a wake helps
@@ -74,7 +52,7 @@ def test_a_submission_wakes_the_queue(
 
 
 def test_without_any_hint_it_looks_by_itself(
-    ended: list[BaseException | None], owner: User, tenant: Tenant, make_workload: Callable[..., Workload]
+    term: Term, owner: User, tenant: Tenant, make_workload: Callable[..., Workload]
 ) -> None:
     workload = make_workload(tenant, owner)
     until("it starts", lambda: started(workload), timeout_s=20)
@@ -89,10 +67,9 @@ def test_expired_idempotency_keys_are_forgotten(cluster: None, owner: User) -> N
 
 
 def test_it_ends_when_its_lease_is_lost(
-    ended: list[BaseException | None], owner: User, tenant: Tenant, make_workload: Callable[..., Workload]
+    term: Term, owner: User, tenant: Tenant, make_workload: Callable[..., Workload]
 ) -> None:
     assert Lease.objects.filter(name=QUEUE).update(holder="another", epoch=99) == 1
     workload = make_workload(tenant, owner)
-    until("the queue ends", lambda: bool(ended), timeout_s=20)
-    assert isinstance(ended[0], LeaseLost)
+    until("the queue ends", lambda: term.lost, timeout_s=20)
     assert not started(workload)
