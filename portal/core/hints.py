@@ -125,7 +125,8 @@ def _enqueue(task: Any, args: tuple[str, ...]) -> None:
         _sender.put((task.name, *args), lambda: task.apply_async(args=args, retry=False))
 
 
-def _channel(name: str) -> str:
+def wake_topic(name: str) -> str:
+    """Return the Redis channel of a name, for who listens in another way than `wait_for_wake`."""
     return f"berth:wake:{name}"
 
 
@@ -139,7 +140,7 @@ def _publish(name: str) -> None:
     client = _publisher.get(os.getpid())
     if client is None:
         client = _publisher[os.getpid()] = _connect()
-    client.publish(_channel(name), b"")
+    client.publish(wake_topic(name), b"")
 
 
 def _subscriptions() -> dict[str, Any]:
@@ -153,7 +154,7 @@ def _subscription(name: str) -> Any:
     known = _subscriptions()
     if name not in known:
         pubsub = _connect().pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
-        pubsub.subscribe(_channel(name))
+        pubsub.subscribe(wake_topic(name))
         known[name] = pubsub
     return known[name]
 

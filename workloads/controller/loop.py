@@ -28,6 +28,7 @@ BATCH_MOST = 1_000
 IDLE_WAIT_S = 0.25
 DATABASE_PAUSE_S = 1.0
 _QUEUE_WAKE = "queue"
+_LOGS_WAKE = "logs"
 log = structlog.get_logger(__name__)
 
 Pods = dict[UUID, PodObservation]
@@ -158,6 +159,7 @@ class Controller:
             write.attempts_write(patches)
             if batch.pods:
                 write.pods_write({attempt_id: list(pods.values()) for attempt_id, pods in batch.pods.items()})
+                wake(_LOGS_WAKE)
             for row, decision in batch.decisions:
                 if decision.hint:
                     hint(tasks.reconcile_workload, str(row.workload_id))

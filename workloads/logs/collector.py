@@ -5,18 +5,20 @@ Never ends because the cluster, the database or the broker is away.
 """
 
 import asyncio
-import itertools
 from collections.abc import Callable, Coroutine
 from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
 
 import structlog
 from channels.db import database_sync_to_async
+from django.conf import settings
 from django.db import Error
 
 from portal.core import leases
+from portal.core.hints import wake_topic
 from portal.core.leases import Held, LeaseLost
 from portal.kube.gateway import LogSource
+from portal.live.hub import Hub
 from portal.live.payloads import LogBatch
 from workloads.logs import chunks, ownership
 from workloads.logs.chunkstore import ChunkStore
@@ -30,11 +32,28 @@ from workloads.logs.writer import Writer
 P = ParamSpec("P")
 T = TypeVar("T")
 
-SURVEY_S = 0.5
-CLAIM_EACH = 2  # surveys
+WAKE = "logs"
+SURVEY_S = 2.0  # without a wake
+_LEAST_PAUSE_S = 0.1
+_SETTLED_S = 0.5
 ROLL_EVERY_S = 5.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 5.0
 logger = structlog.get_logger(__name__)
+
+
+class Bell:
+    """Rings when the controller has written pods, when it may have while the broker was away, and when we say so."""
+
+    def __init__(self) -> None:
+        self.rung = asyncio.Event()
+
+    def on_message(self, payload: bytes) -> None:
+        """Ring."""
+        self.rung.set()
+
+    def on_outage(self) -> None:
+        """Ring."""
+        self.rung.set()
 
 
 class Collector:
@@ -84,7 +103,8 @@ class Term:
         self._owned: dict[UUID, Owned] = {}
         self._runs: dict[RunKey, Run] = {}
         self._tasks: dict[RunKey, asyncio.Task[None]] = {}
-        self._complete: frozenset[UUID] = frozenset()
+        self._complete: dict[UUID, float] = {}  # since when
+        self._hub, self._bell = Hub(settings.REDIS_URL), Bell()
         self._lost = asyncio.Event()
 
     async def run(self) -> None:
@@ -95,6 +115,7 @@ class Term:
             await self._lost.wait()
         finally:
             await _end({*tasks, *self._tasks.values()})
+            await self._hub.leave(wake_topic(WAKE), self._bell)
 
     async def _keep(self, follower: Follower) -> None:
         """Run a follower; one that fails is begun anew after a while, and stops no other."""
@@ -105,6 +126,8 @@ class Term:
         except Exception:
             logger.exception("log follower failed")
             await asyncio.sleep(_LONGEST_PAUSE_S)
+        finally:
+            self._bell.rung.set()
 
     async def _guard(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a part of the term; whatever ends it ends the term, and the next one begins from the store."""
@@ -123,15 +146,17 @@ class Term:
             await _patiently(leases.renew, self._held)
 
     async def _watch(self) -> None:
-        for count in itertools.count():
-            if count % CLAIM_EACH == 0:
-                await _patiently(ownership.claim, self._held)
-                await _patiently(ownership.seal_empty, self._held)
+        await self._hub.join(wake_topic(WAKE), self._bell)
+        while True:
+            self._bell.rung.clear()
+            await _patiently(ownership.claim, self._held)
+            await _patiently(ownership.seal_empty, self._held)
             self._owned = await _patiently(ownership.owned, self._held)
             found = await _patiently(survey, self._held)
             self._follow(found.runs)
             await self._seal(found.complete)
-            await asyncio.sleep(SURVEY_S)
+            await asyncio.sleep(_LEAST_PAUSE_S)
+            await _sleep_unless(self._bell.rung, _SETTLED_S if self._complete else SURVEY_S)
 
     def _follow(self, runs: dict[RunKey, Run]) -> None:
         self._runs |= runs
@@ -155,8 +180,11 @@ class Term:
         )
 
     async def _seal(self, complete: frozenset[UUID]) -> None:
-        """Close logs that were complete at two looks in a row, since rows of one end are not written all at once."""
-        for workload_id in complete & self._complete & self._owned.keys():
+        """Close logs that stay complete for a while, since rows of one end are not written all at once."""
+        now_s = asyncio.get_running_loop().time()
+        self._complete = {workload_id: self._complete.get(workload_id, now_s) for workload_id in complete}
+        settled = {workload_id for workload_id, since_s in self._complete.items() if now_s - since_s >= _SETTLED_S}
+        for workload_id in settled & self._owned.keys():
             epoch = self._owned[workload_id].epoch
             try:
                 is_sealed = await _patiently(chunks.seal, self._held, self._store, workload_id=workload_id, epoch=epoch)
@@ -166,7 +194,6 @@ class Term:
             if is_sealed:
                 self._writer.forget(workload_id)
                 self._publisher.put(workload_id, LogBatch(sealed=True))
-        self._complete = complete
 
     async def _roll(self) -> None:
         while True:

@@ -8,10 +8,11 @@ from uuid import UUID
 import pytest
 from django.db import OperationalError
 
+from portal.core import hints
 from portal.core.leases import Held
 from portal.live.payloads import CONTINUATION, GAP, LINE, Line
 from tests.app.workloads.logs.conftest import LoggedWorkload, collecting, eventually, in_thread, stamped
-from workloads.logs import store
+from workloads.logs import collector, store
 from workloads.models import LogChunk, LogTail, Pod, Workload
 from workloads.specs import State
 
@@ -156,3 +157,25 @@ async def test_a_database_that_goes_away_in_mid_write_loses_and_doubles_nothing(
         await logged.end()
         await eventually(logged.is_sealed)
     assert await logged.texts() == [f"line {number}" for number in range(40)]
+
+
+async def test_a_wake_has_a_container_followed_before_the_next_look(
+    logged: LoggedWorkload, chunk_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collector, "SURVEY_S", 600.0)
+    waiting = [{**logged.pod.containers[0], "state": "waiting"}]
+    await in_thread(Pod.objects.filter(pk=logged.pod.pk).update, containers=waiting)
+    await logged.write(1)
+    async with collecting(logged.logs, chunk_directory):
+
+        async def owned() -> bool:
+            return bool(await in_thread(Workload.objects.exclude(log_collector="").exists))
+
+        await eventually(owned)
+        await in_thread(Pod.objects.filter(pk=logged.pod.pk).update, containers=logged.pod.containers)
+
+        async def woken() -> bool:
+            await in_thread(hints.wake, collector.WAKE)  # again and again: the first look may still be under way
+            return await logged.has_lines(1)
+
+        await eventually(woken)
