@@ -4,31 +4,46 @@ A chunk's file is written before its row: what a crash leaves between the two is
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import Func, IntegerField
 
 from portal.core.leases import Held, fence
 from portal.live.payloads import Line
 from workloads.logs.chunkstore import ChunkStore
 from workloads.logs.codec import decode_lines, encode_lines
+from workloads.logs.sequencer import LINE_COST_BYTES
 from workloads.models import LogChunk, LogTail, Workload
 
-CHUNK_TEXT_BYTES = 1024 * 1024
+CHUNK_BYTES = 1024 * 1024
+"""Of text, each line counted with what it takes beside."""
 ROLL_S = 60.0
 _ROLL_STORED_BYTES = 256 * 1024
 _ZSTD_LEVEL = 6
-_ROWS_AT_ONCE = 500
+_ROWS_AT_ONCE = 2_000
+_READ_BYTES = 512 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Pack:
     """Rows of the tail that make one chunk."""
 
-    ids: list[int]
-    lines: list[Line]
-    text_bytes: int
+    ids: list[int] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
+    text_bytes: int = 0
+
+    def has_room(self, lines: Sequence[Line]) -> bool:
+        """Tell whether these may come in too: any number of lines into an empty one."""
+        held_bytes = self.text_bytes + _text_bytes(lines) + LINE_COST_BYTES * (len(self.lines) + len(lines))
+        return not self.ids or held_bytes <= CHUNK_BYTES
+
+    def add(self, row_id: int, lines: Sequence[Line]) -> None:
+        """Take a row in."""
+        self.ids.append(row_id)
+        self.lines.extend(lines)
+        self.text_bytes += _text_bytes(lines)
 
 
 def due(held: Held) -> list[UUID]:
@@ -86,14 +101,20 @@ def _hold_row(held: Held, workload_id: UUID, epoch: int) -> bool:
 
 
 def _next_pack(workload_id: UUID) -> _Pack | None:
-    pack = _Pack([], [], 0)
-    rows = LogTail.objects.filter(workload=workload_id).order_by("first_seq").values_list("pk", "payload")
-    for pk, payload in rows[:_ROWS_AT_ONCE]:
-        lines = decode_lines(payload)
-        added_bytes = _text_bytes(lines)
-        if pack.ids and pack.text_bytes + added_bytes > CHUNK_TEXT_BYTES:
+    tail = LogTail.objects.filter(workload=workload_id).order_by("first_seq")
+    sizes = tail.annotate(size=Func("payload", function="octet_length", output_field=IntegerField()))
+    ids, read_bytes = [], 0
+    for pk, size_bytes in sizes.values_list("pk", "size")[:_ROWS_AT_ONCE]:
+        ids.append(pk)
+        read_bytes += size_bytes
+        if read_bytes >= _READ_BYTES:
             break
-        pack = _Pack([*pack.ids, pk], [*pack.lines, *lines], pack.text_bytes + added_bytes)
+    pack = _Pack()
+    for pk, payload in tail.filter(pk__in=ids).values_list("pk", "payload"):
+        lines = decode_lines(payload)
+        if not pack.has_room(lines):
+            break
+        pack.add(pk, lines)
     return pack if pack.ids else None
 
 

@@ -15,7 +15,8 @@ from redis.retry import Retry
 
 from portal.live.payloads import LogBatch, log_topic
 
-_MAX_WAITING = 256
+MAX_WAITING_BYTES = 4 * 1024 * 1024
+_SEND_BYTES = 512 * 1024
 _TIMEOUT_S = 1.0
 _PAUSE_S = 1.0
 logger = structlog.get_logger(__name__)
@@ -25,12 +26,17 @@ class Publisher:
     """A short queue of batches and the task that sends them; when it is full the oldest are dropped."""
 
     def __init__(self) -> None:
-        self._waiting: deque[tuple[str, bytes]] = deque(maxlen=_MAX_WAITING)
+        self._waiting: deque[tuple[str, bytes]] = deque()
+        self.waiting_bytes = 0
         self._filled = asyncio.Event()
 
     def put(self, workload_id: UUID, batch: LogBatch) -> None:
         """Queue a batch."""
-        self._waiting.append((log_topic(workload_id), msgspec.msgpack.encode(batch)))
+        payload = msgspec.msgpack.encode(batch)
+        self._waiting.append((log_topic(workload_id), payload))
+        self.waiting_bytes += len(payload)
+        while self.waiting_bytes > MAX_WAITING_BYTES:
+            self._take()
         self._filled.set()
 
     async def run(self) -> None:
@@ -56,11 +62,18 @@ class Publisher:
         except (RedisError, OSError) as exc:
             logger.warning("log batches not published", error=str(exc))
             self._waiting.clear()
+            self.waiting_bytes = 0
             await asyncio.sleep(_PAUSE_S)
 
     async def _send_some(self, pipe: Any) -> None:
-        messages = list(self._waiting)
-        self._waiting.clear()
-        for topic, payload in messages:
+        taken_bytes = 0
+        while self._waiting and taken_bytes < _SEND_BYTES:
+            topic, payload = self._take()
+            taken_bytes += len(payload)
             pipe.publish(topic, payload)
         await pipe.execute()
+
+    def _take(self) -> tuple[str, bytes]:
+        topic, payload = self._waiting.popleft()
+        self.waiting_bytes -= len(payload)
+        return topic, payload

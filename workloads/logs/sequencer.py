@@ -17,6 +17,8 @@ _OVERLAP_S = 1
 IDLE_S, PACE_S = 0.025, 0.05
 FLUSH_BYTES = 64 * 1024
 MAX_PENDING_BYTES = 256 * 1024
+LINE_COST_BYTES = 32
+"""What a line counts beside its text wherever memory is bounded: a container may print nothing but line ends."""
 
 
 class Draft(NamedTuple):
@@ -89,6 +91,7 @@ class Pending:
     drafts: list[Draft] = field(default_factory=list)
     marks: dict[int, Mark] = field(default_factory=dict)
     text_bytes: int = 0
+    held_bytes: int = 0
     due_s: float = 0.0
     flushed_s: float = 0.0
 
@@ -99,17 +102,18 @@ class Pending:
         self.drafts.append(draft)
         self.marks[source_id] = mark
         self.text_bytes += size_bytes
-        if self.text_bytes >= FLUSH_BYTES:
+        self.held_bytes += size_bytes + LINE_COST_BYTES
+        if self.held_bytes >= FLUSH_BYTES:
             self.due_s = now_s
 
     @property
     def is_full(self) -> bool:
         """Tell whether the reader has to wait."""
-        return self.text_bytes >= MAX_PENDING_BYTES
+        return self.held_bytes >= MAX_PENDING_BYTES
 
     def take(self, now_s: float) -> tuple[list[Draft], dict[int, Mark], int]:
         """Take all that waits out, with its size in bytes."""
         taken = self.drafts, self.marks, self.text_bytes
-        self.drafts, self.marks, self.text_bytes = [], {}, 0
+        self.drafts, self.marks, self.text_bytes, self.held_bytes = [], {}, 0, 0
         self.flushed_s = now_s
         return taken

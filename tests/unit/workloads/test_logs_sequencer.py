@@ -102,3 +102,13 @@ def test_a_full_buffer_makes_its_reader_wait_until_it_is_taken() -> None:
     assert pending.is_full
     assert pending.take(1.0) == ([draft()], {1: Mark(1, 1)}, MAX_PENDING_BYTES)
     assert not pending.is_full
+
+
+def test_lines_without_text_make_the_reader_wait_too() -> None:
+    pending, count = Pending(), 0
+    while not pending.is_full:
+        pending.add(1, Draft(BASE_NS, 1, "r0", "main", "", LINE), Mark(), size_bytes=0, now_s=0.0)
+        count += 1
+        assert count <= MAX_PENDING_BYTES
+    assert pending.take(1.0)[2] == 0
+    assert not pending.is_full

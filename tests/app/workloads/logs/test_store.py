@@ -110,8 +110,17 @@ def test_an_outworn_tail_is_moved_in_chunks_of_a_mebibyte(
     sizes = list(LogChunk.objects.order_by("first_seq").values_list("first_seq", "last_seq", "text_bytes"))
     assert (moved, LogTail.objects.count()) == (3, 0)
     assert [row[:2] for row in sizes] == [(1, 1000), (1001, 2000), (2001, 2250)]
-    assert max(row[2] for row in sizes) <= chunks.CHUNK_TEXT_BYTES
+    assert max(row[2] for row in sizes) <= chunks.CHUNK_BYTES
     assert len(read.lines_after(workload.pk, 0, 5000)) == 2250
+
+
+def test_lines_without_text_fill_chunks_too(held: Held, running: tuple[Workload, Pod], chunk_directory: Path) -> None:
+    workload = running[0]
+    for _ in range(8):
+        store.append(held, [batch_of(held, workload, *[""] * 8_000)])
+    epoch = ownership.owned(held)[workload.pk].epoch
+    assert chunks.roll(held, DirectoryChunkStore(chunk_directory), workload_id=workload.pk, epoch=epoch) == 2
+    assert list(LogChunk.objects.order_by("first_seq").values_list("lines", flat=True)) == [32_000, 32_000]
 
 
 def test_a_store_that_cannot_take_chunks_leaves_the_tail_as_it_is(
