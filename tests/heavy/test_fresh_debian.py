@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from portal.embedded.node.places import Places
 from tests.heavy.debian_root import CHECKOUT_INSIDE, HOME, Machine, fresh_machine
 from tests.plugins.person import Person
 from tests.plugins.polling import until
@@ -99,15 +100,20 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 
 
 def traces(machine: Machine) -> dict[str, set[str]]:
-    """Return what a start could leave behind: links, routes and cgroups of the machine, mounts inside."""
+    """Return what this installation could leave behind: its link, routes and cgroups on the machine, mounts inside.
+
+    Other installations may come and go meanwhile: everything of one carries the tag of its state directory.
+    """
+    tag = Places(Path(DATA_INSIDE) / "node").tag
 
     def lines(*words: str) -> set[str]:
-        return set(subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines())
+        printed = subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()
+        return {line for line in printed if tag in line}
 
     return {
-        "links": {line.split(":")[1].strip() for line in lines("ip", "-oneline", "link")},
+        "links": lines("ip", "-oneline", "link"),
         "routes": lines("ip", "route", "show", "table", "all"),
-        "cgroups": {str(path) for path in Path("/sys/fs/cgroup").glob("**/*berth*") if path.is_dir()},
+        "cgroups": {str(path) for path in Path("/sys/fs/cgroup").glob(f"**/*{tag}*") if path.is_dir()},
         "mounts": machine.mounts(),
     }
 
@@ -161,6 +167,8 @@ def test_one_command_starts_everything_on_a_bare_debian_and_leaves_nothing(
     )
     until("the early job succeeds", lambda: "chip-succeeded" in dev.get(f"/workloads/{early}/").text, timeout_s=120)
     assert [line[5] for line in dev.lines(early)] == ["early"]
+    running = traces(machine)
+    assert all(running[name] > before[name] for name in ("links", "routes", "cgroups")), running
     first_accounts = accounts(machine)
     assert start.stop() == 0, start.text()
     assert_nothing_left(machine, before)
