@@ -1,8 +1,9 @@
 // Live rows of a list and the live head of a detail page: the socket only says what changed, the server draws it.
 import { refreshTimes } from "./reltime";
 import { LiveSocket, SIGNED_OUT, socketUrl } from "./socket";
-import { keepingState, parse, swap } from "./swap";
+import { parse, swap } from "./swap";
 import { type Texts, textsOf } from "./texts";
+import { placeAmong, Wanted } from "./wanted";
 
 const BATCH_MS = 150;
 const MOST_IDS = 50;
@@ -11,6 +12,7 @@ const POLL_MS = 15_000;
 interface Change {
   type: string;
   id: string;
+  state: string;
   version: number;
 }
 
@@ -67,56 +69,88 @@ abstract class Live {
 
 export class LiveRows extends Live {
   private readonly waiting = new Set<string>();
+  private readonly wanted: Wanted;
   private timer = 0;
+
+  constructor(root: HTMLElement) {
+    super(root);
+    this.wanted = new Wanted(root.dataset["liveNew"] !== undefined, root.dataset["liveStates"]?.split(" ").filter(Boolean) ?? []);
+  }
 
   protected changed(change: Change): void {
     const row = document.getElementById(`row-${change.id}`);
-    if (row && Number(row.dataset["version"] ?? -1) >= change.version) return;
-    if (!row && this.root.dataset["liveNew"] === undefined) return;
+    const wanted = row ? Number(row.dataset["version"] ?? -1) < change.version : this.wanted.asksFor(change.id, change.state);
+    if (!wanted) return;
     this.waiting.add(change.id);
     this.timer ||= window.setTimeout(() => void this.flush(), BATCH_MS);
   }
 
   protected async poll(): Promise<void> {
     const rows = [...this.root.querySelectorAll<HTMLElement>("[id^=row-]:not([data-final])")];
-    for (const row of rows) this.waiting.add(row.id.slice("row-".length));
+    for (const row of rows) this.waiting.add(idOf(row));
     await this.flush();
   }
 
+  // What the page has by now comes in; what it has no longer stays, in its newest state.
   protected async resync(): Promise<void> {
     const page = await this.fetched(location.href);
     const twin = page && this.root.id ? new DOMParser().parseFromString(page, "text/html").getElementById(this.root.id) : null;
-    if (!twin) return this.poll();
-    keepingState(this.root, () => this.root.replaceChildren(...twin.childNodes));
-    refreshTimes(this.root, this.texts);
-    return undefined;
+    for (const fresh of rowsOf(twin)) this.place(document.importNode(fresh, true), true);
+    await this.poll();
   }
 
   private async flush(): Promise<void> {
     this.timer = 0;
     const ids = [...this.waiting];
     this.waiting.clear();
-    for (let start = 0; start < ids.length; start += MOST_IDS) {
-      const url = new URL(this.root.dataset["rowsUrl"] ?? "", location.href);
-      url.searchParams.set("ids", ids.slice(start, start + MOST_IDS).join(","));
-      const html = await this.fetched(url.href);
-      if (html !== null) for (const fresh of [...parse(html).querySelectorAll<HTMLElement>("[id^=row-]")]) this.place(fresh);
+    for (let start = 0; start < ids.length; start += MOST_IDS) await this.ask(ids.slice(start, start + MOST_IDS));
+  }
+
+  private async ask(ids: string[]): Promise<void> {
+    const url = new URL(this.root.dataset["rowsUrl"] ?? "", location.href);
+    url.searchParams.set("ids", ids.join(","));
+    const html = await this.fetched(url.href);
+    if (html === null) return;
+    const drawn = new Map(rowsOf(parse(html)).map((row) => [idOf(row), row]));
+    for (const id of ids) {
+      const fresh = drawn.get(id);
+      const fits = fresh?.dataset["fits"] !== undefined;
+      this.wanted.answered(id, fresh?.dataset["state"] ?? null, fits);
+      if (fresh) this.place(fresh, fits);
     }
   }
 
-  private place(fresh: HTMLElement): void {
+  private place(fresh: HTMLElement, fits: boolean): void {
     const old = document.getElementById(fresh.id);
     refreshTimes(fresh, this.texts);
     if (old && this.root.contains(old)) {
       const same = old.dataset["version"] !== undefined && old.dataset["version"] === fresh.dataset["version"];
       if (same || old.outerHTML === fresh.outerHTML) return;
       swap(old, fresh);
-    } else if (this.root.dataset["liveNew"] !== undefined) {
-      this.root.prepend(fresh);
-      for (const teaching of document.querySelectorAll<HTMLElement>("[data-when-empty]")) teaching.hidden = true;
+    } else if (fits && this.root.dataset["liveNew"] !== undefined) {
+      const rows = rowsOf(this.root);
+      this.root.insertBefore(fresh, rows[placeAmong(createdOf(fresh), rows.map(createdOf))] ?? null);
+      this.showFilled();
     } else return;
     fresh.classList.add("flash");
   }
+
+  private showFilled(): void {
+    for (const teaching of document.querySelectorAll<HTMLElement>("[data-when-empty]")) teaching.hidden = true;
+    for (const table of document.querySelectorAll<HTMLElement>("[data-when-filled]")) table.hidden = false;
+  }
+}
+
+function rowsOf(holder: ParentNode | null): HTMLElement[] {
+  return [...(holder?.querySelectorAll<HTMLElement>("[id^=row-]") ?? [])];
+}
+
+function idOf(row: HTMLElement): string {
+  return row.id.slice("row-".length);
+}
+
+function createdOf(row: HTMLElement): number {
+  return Number(row.dataset["created"] ?? 0);
 }
 
 export class LiveHead extends Live {

@@ -12,7 +12,7 @@ from portal.core.models import User
 from tenants import roles
 from tenants.specs import slug_valid
 from workloads.selectors import Cursor, Filters, cursor_of
-from workloads.specs import State
+from workloads.specs import ACTIVE, State
 
 MAX_TEXT = 100
 VIEWS: dict[str, tuple[str | Promise, bool, bool]] = {
@@ -63,6 +63,19 @@ class Listing:
     @property
     def first_page(self) -> bool:
         return not (self.after or self.before)
+
+    @property
+    def states(self) -> list[str]:
+        """The states that rows of this list may have; empty where any will do."""
+        if self.state:
+            return [self.state]
+        return sorted(ACTIVE) if VIEWS[self.view][2] else []
+
+    @property
+    def rows_query(self) -> str:
+        """The query string with which the rows of this list are asked for: what narrows it, not where it stands."""
+        fields = {"view": self.view, "state": self.state, "tenant": self.tenant, "q": self.text}
+        return "?" + urlencode({name: value for name, value in fields.items() if value})
 
     def query(self, **changes: str) -> str:
         """Return the query string of this list with other values; the place in the pages is kept only if given."""

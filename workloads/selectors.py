@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Exists, F, Q, QuerySet, Sum
+from django.db.models import Case, Exists, F, Q, QuerySet, Sum, Value, When
 from django.utils.dateparse import parse_datetime
 
 from portal.core import policy
@@ -79,7 +79,7 @@ def cursor_of(token: str, *, before: bool = False) -> Cursor | None:
 
 def workload_list(*, user: User, filters: Filters, cursor: Cursor | None = None, limit: int = PAGE_SIZE) -> Page:
     """Return one page of the workloads that the user may see. One statement whatever the number of rows."""
-    rows = _filtered(Workload.objects.visible_to(user).select_related("tenant", "owner"), user, filters)
+    rows = Workload.objects.visible_to(user).select_related("tenant", "owner").filter(_wanted(user, filters))
     if cursor is not None and cursor.before:
         found = list(_newer_than(rows, cursor).order_by("created", "id")[: limit + 1])
         shown = found[:limit][::-1]
@@ -96,10 +96,14 @@ def workload_list(*, user: User, filters: Filters, cursor: Cursor | None = None,
     return Page(shown, newer, _at(shown[-1]) if len(found) > limit else None)
 
 
-def workload_rows(*, user: User, ids: Collection[uuid.UUID]) -> list[Workload]:
-    """Return those of some workloads that the user may see, newest first. One statement."""
+def workload_rows(*, user: User, ids: Collection[uuid.UUID], filters: Filters) -> list[Workload]:
+    """Return those of some workloads that the user may see, newest first; `fits` tells whether a list that is narrowed
+    by `filters` has it. One statement.
+    """
     rows = Workload.objects.visible_to(user).select_related("tenant", "owner").filter(pk__in=list(ids))
-    return list(rows.order_by("-created", "-id")[:MOST_ROWS_ASKED])
+    wanted = _wanted(user, filters)
+    fits = Case(When(wanted, then=Value(True)), default=Value(False)) if wanted else Value(True)
+    return list(rows.annotate(fits=fits).order_by("-created", "-id")[:MOST_ROWS_ASKED])
 
 
 def workload_get(*, user: User, workload_id: uuid.UUID) -> Workload:
@@ -209,16 +213,15 @@ def _limits(row: Mapping[str, Any]) -> Limits:
     )
 
 
-def _filtered(rows: WorkloadQuerySet, user: User, filters: Filters) -> WorkloadQuerySet:
-    if filters.mine:
-        rows = rows.filter(owner=user)
+def _wanted(user: User, filters: Filters) -> Q:
+    wanted = Q(owner=user) if filters.mine else Q()
     if filters.state:
-        rows = rows.filter(state=filters.state)
+        wanted &= Q(state=filters.state)
     elif filters.active:
-        rows = rows.filter(state__in=[state.value for state in ACTIVE])
+        wanted &= Q(state__in=[state.value for state in ACTIVE])
     if filters.tenant:
-        rows = rows.filter(tenant__slug=filters.tenant)
-    return rows.filter(_matches(filters.text)) if filters.text else rows
+        wanted &= Q(tenant__slug=filters.tenant)
+    return wanted & _matches(filters.text) if filters.text else wanted
 
 
 def _matches(text: str) -> Q:

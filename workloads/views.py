@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -60,10 +61,11 @@ def workloads(request: HttpRequest) -> HttpResponse:
 @require_GET
 def rows(request: HttpRequest) -> HttpResponse:
     user = person(request)
-    found = selectors.workload_rows(user=user, ids=_ids(request.GET.get("ids", "")))
+    filters = listing_of(request.GET, user).filters
+    found = selectors.workload_rows(user=user, ids=_ids(request.GET.get("ids", "")), filters=filters)
     brief = "brief" in request.GET
     context = {"rows": presentation.told_all(found), "several": shows_tenants(user), "brief": brief}
-    return render(request, "workloads/_rows.html", context)
+    return _fragment("workloads/_rows.html", context)
 
 
 @route(Action.WORKLOAD_SUBMIT)
@@ -98,7 +100,7 @@ def detail(request: HttpRequest, workload_id: uuid.UUID) -> HttpResponse:
 @require_GET
 def head(request: HttpRequest, workload_id: uuid.UUID) -> HttpResponse:
     tab = request.GET.get("tab", "overview")
-    return render(request, "workloads/_live.html", _detail_context(person(request), workload_id, tab))
+    return _fragment("workloads/_live.html", _detail_context(person(request), workload_id, tab))
 
 
 @route(Action.WORKLOAD_VIEW)
@@ -142,6 +144,11 @@ def cancel(request: HttpRequest, workload_id: uuid.UUID) -> HttpResponse:
         text = _("%(name)s is cancelled.") if stopped.state in TERMINAL else _("%(name)s is being cancelled.")
         messages.success(request, text % {"name": stopped.name})
     return redirect("workloads:detail", workload_id)
+
+
+def _fragment(template: str, context: dict[str, Any]) -> HttpResponse:
+    """Render a part of a page: without the request, since only the shell round it asks for more."""
+    return HttpResponse(render_to_string(template, context))
 
 
 def _first_form(request: HttpRequest, user: User, tenant: Tenant) -> SubmitForm:

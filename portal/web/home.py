@@ -48,6 +48,7 @@ def home(request: HttpRequest) -> HttpResponse:
     context = {
         "needs": presentation.told_all(_needs(work, now))[:MOST_NEEDS],
         "active": _told(work, active=True),
+        "active_states": sorted(ACTIVE),
         "ended": _told(work, active=False),
         "limits": _limits(memberships_of(user)[:MOST_TENANTS]),
         "capacity": _capacity(user),

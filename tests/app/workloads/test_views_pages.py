@@ -153,6 +153,57 @@ def test_filters_of_the_url_narrow_the_list(
     assert {row.item.name for row in session.get(f"/workloads/?{query}").context["rows"]} == names
 
 
+@pytest.mark.parametrize(
+    ("query", "fitting"),
+    [
+        ("view=all", {"mine", "theirs", "over"}),
+        ("view=mine-active", {"mine"}),
+        ("", {"mine"}),
+        ("view=all&state=failed", {"over"}),
+        ("view=all&q=HEI", {"theirs"}),
+        ("view=all&tenant=speech", set()),
+    ],
+)
+def test_rows_say_whether_the_filters_fit_them(
+    query: str,
+    fitting: set[str],
+    session: Client,
+    make_workload: Callable[..., Workload],
+    tenant: Tenant,
+    owner: User,
+    colleague: User,
+) -> None:
+    made = [
+        make_workload(tenant, owner, name="mine"),
+        make_workload(tenant, colleague, name="theirs"),
+        make_workload(tenant, owner, name="over", state="failed", ended_at=timezone.now()),
+    ]
+    path = f"/workloads/rows/?{query}&ids={','.join(str(row.pk) for row in made)}"
+    answer = session.get(path)
+    assert {row.item.name for row in answer.context["rows"]} == {"mine", "theirs", "over"}
+    assert {row.item.name for row in answer.context["rows"] if row.item.fits} == fitting
+    assert answer.content.decode().count(" data-fits") == len(fitting)
+    assert statements(session, path) <= 4
+
+
+@pytest.mark.parametrize(
+    ("query", "takes_new", "states"),
+    [
+        ("", True, "queued running starting stopping suspended"),
+        ("?view=all&q=x", True, ""),
+        ("?view=all&state=failed", True, "failed"),
+        ("?view=all&after=MjAyNi0wNS0xNFQxMjowMDowMCswMDowMCAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMA", False, ""),
+    ],
+)
+def test_every_first_page_takes_new_rows_that_fit_it(
+    query: str, takes_new: bool, states: str, session: Client, tenant: Tenant, owner: User
+) -> None:
+    many(tenant, owner, 1)
+    page = session.get(f"/workloads/{query}").content.decode()
+    assert (" data-live-new" in page) is takes_new
+    assert f'data-live-states="{states}"' in page
+
+
 def test_an_id_finds_its_workload(
     session: Client, make_workload: Callable[..., Workload], tenant: Tenant, owner: User
 ) -> None:
