@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -24,17 +25,32 @@ def test_a_persons_theme_is_kept_with_the_account(client_of: Callable[[User], Cl
     assert owner.theme == "dark"
 
 
-def test_a_persons_language_is_kept_and_spoken(client_of: Callable[[User], Client], owner: User) -> None:
+@pytest.fixture
+def chinese(settings: Any) -> str:
+    """Offer a second language, as a complete translation of our texts will."""
+    settings.LANGUAGES = [*settings.LANGUAGES, ("zh-hans", "Simplified Chinese")]
+    return "zh-hans"
+
+
+def test_a_persons_language_is_kept_and_spoken(client_of: Callable[[User], Client], owner: User, chinese: str) -> None:
     browser = client_of(owner)
-    browser.post("/preferences/language/", {"language": "zh-hans"})
+    browser.post("/preferences/language/", {"language": chinese})
     owner.refresh_from_db()
-    assert owner.language == "zh-hans"
-    assert b'lang="zh-hans"' in browser.get("/").content
+    assert owner.language == chinese
+    page = browser.get("/").content.decode()
+    assert f'lang="{chinese}"' in page
+    assert "/preferences/language/" in page
 
 
-def test_a_visitors_language_is_spoken_on_the_sign_in_page(client: Client) -> None:
-    client.post("/preferences/language/", {"language": "zh-hans"})
-    assert b'lang="zh-hans"' in client.get("/accounts/login/").content
+def test_a_visitors_language_is_spoken_on_the_sign_in_page(client: Client, chinese: str) -> None:
+    client.post("/preferences/language/", {"language": chinese})
+    assert f'lang="{chinese}"' in client.get("/accounts/login/").content.decode()
+
+
+def test_one_language_is_no_choice(client_of: Callable[[User], Client], client: Client, owner: User) -> None:
+    assert len(settings.LANGUAGES) == 1
+    assert "/preferences/language/" not in client.get("/accounts/login/").content.decode()
+    assert "/preferences/language/" not in client_of(owner).get("/").content.decode()
 
 
 @pytest.mark.parametrize(
