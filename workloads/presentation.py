@@ -1,26 +1,21 @@
-"""What pages show of a workload: its reason in words, its timeline, its command as typed in a shell. Reads no table."""
+"""What pages show of a workload: its reason in words, its command as typed in a shell. Reads no table."""
 
-import datetime as dt
 import io
 import shlex
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from django.utils import timezone
-from django.utils.formats import date_format
-from django.utils.translation import gettext as _
-from django.utils.translation import pgettext
 from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import LiteralScalarString
 
-from portal.core import units
 from tenants.specs import uid_range_start
 from workloads import explain, kinds
 from workloads.kinds import BuildContext
 from workloads.models import Attempt, Pod, Workload, WorkloadEvent
-from workloads.specs import TERMINAL, Reason, State, spec_of
+from workloads.specs import Reason, State, spec_of
+from workloads.timeline import span_text
 
 _ACT_ON = {
     Reason.TOO_LARGE,
@@ -46,19 +41,7 @@ class Told(Generic[T]):
     def ran_text(self) -> str:
         """How long it ran; "–" where it never did."""
         started, ended = getattr(self.item, "started_at", None), getattr(self.item, "ended_at", None)
-        return _span(started, ended) if started else "–"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One step of a timeline; `since` marks a step that goes on now, its age is the note."""
-
-    kind: str
-    what: str
-    note: str = ""
-    title: str = ""
-    icon: str = ""
-    since: dt.datetime | None = None
+        return span_text(started, ended) if started else "–"
 
 
 def told(item: T) -> Told[T]:
@@ -84,31 +67,6 @@ def command_text(spec: Mapping[str, Any]) -> str:
     if spec.get("script"):
         words = [*(words or ["python3"]), "/workspace/.berth/script"]
     return shlex.join([*words, *(spec.get("args") or [])])
-
-
-def clock_text(moment: dt.datetime) -> str:
-    """Return a moment as the reader's clock shows it; with the date unless it is today."""
-    local = timezone.localtime(moment)
-    today = timezone.localtime().date()
-    return date_format(local, "H:i:s") if local.date() == today else date_format(local, "j M, H:i")
-
-
-def timeline_of(workload: Workload, attempts: Sequence[Attempt]) -> list[Step]:
-    """Return the steps from submitted to the end; `attempts` newest first. A retry shows its own way, not the last."""
-    current = attempts[0] if attempts and workload.state != State.QUEUED else None
-    moments = _moments(workload, current)
-    ended = workload.state in TERMINAL
-    last_seen = max(index for index, moment in enumerate(moments[:-1]) if moment)
-    steps = [_submitted(workload)]
-    for index in range(1, len(moments) - 1):
-        if index <= last_seen:
-            going_on = index == _RUNNING and not ended
-            steps.append(_running_now(workload, moments) if going_on else _done(index, moments))
-        elif index == last_seen + 1 and not ended and workload.state != State.STOPPING:
-            steps.append(_now(index, moments[last_seen]))
-        else:
-            steps.append(Step(kind="todo", what=_todo_words()[index], note=_todo_note(index, workload)))
-    return [*steps, _end(workload)]
 
 
 def manifests_yaml(workload: Workload, attempt: Attempt | None, installation_id: uuid.UUID) -> str:
@@ -139,106 +97,3 @@ def _readable(value: Any) -> Any:
     if isinstance(value, list):
         return [_readable(item) for item in value]
     return LiteralScalarString(value) if isinstance(value, str) and "\n" in value else value
-
-
-_RUNNING = 4
-
-
-def _moments(workload: Workload, attempt: Attempt | None) -> list[dt.datetime | None]:
-    if attempt is None:
-        return [workload.created, None, None, None, None, workload.ended_at]
-    return [
-        workload.created,
-        attempt.created,
-        attempt.scheduled_at,
-        attempt.pulled_at,
-        attempt.started_at,
-        workload.ended_at,
-    ]
-
-
-def _done_words() -> list[str]:
-    return [_("Submitted"), _("Admitted"), _("Scheduled"), _("Pulled"), pgettext("timeline", "Ran")]
-
-
-def _now_words() -> list[str]:
-    return [_("Submitted"), _("Waiting"), _("Scheduling"), _("Pulling"), pgettext("timeline", "Starting")]
-
-
-def _todo_words() -> list[str]:
-    return [_("Submitted"), _("Admitted"), _("Scheduled"), _("Pulled"), pgettext("timeline", "Running")]
-
-
-def _submitted(workload: Workload) -> Step:
-    return Step(
-        kind="done",
-        what=_("Submitted"),
-        note=clock_text(workload.created),
-        title=_absolute(workload.created),
-        icon="check",
-    )
-
-
-def _done(index: int, moments: Sequence[dt.datetime | None]) -> Step:
-    moment = moments[index]
-    if moment is None:
-        return Step(kind="done", what=_done_words()[index], note=_("time not seen"), icon="check")
-    if index == _RUNNING:
-        note = _span(moment, moments[-1])
-    else:
-        before = next(earlier for earlier in reversed(moments[:index]) if earlier)
-        note = _("after %(span)s") % {"span": _span(before, moment)}
-    return Step(kind="done", what=_done_words()[index], note=note, title=_absolute(moment), icon="check")
-
-
-def _running_now(workload: Workload, moments: Sequence[dt.datetime | None]) -> Step:
-    stopping = workload.state == State.STOPPING
-    started = moments[_RUNNING]
-    return Step(
-        kind="done" if stopping else "now",
-        what=pgettext("timeline", "Ran") if stopping else pgettext("timeline", "Running"),
-        title=_absolute(started) if started else "",
-        icon="check" if stopping else "player-play-f",
-        since=started,
-    )
-
-
-def _now(index: int, since: dt.datetime | None) -> Step:
-    return Step(kind="now", what=_now_words()[index], icon="clock" if index == 1 else "loader-2", since=since)
-
-
-def _todo_note(index: int, workload: Workload) -> str:
-    limit_s = workload.spec.get("max_runtime_s")
-    if index != _RUNNING or not limit_s or workload.state in TERMINAL:
-        return ""
-    return _("limit %(span)s") % {"span": units.duration_text(limit_s)}
-
-
-_END_LOOKS = {
-    State.SUCCEEDED: ("done", "check"),
-    State.FAILED: ("fail", "x"),
-    State.CANCELLED: ("done", "ban"),
-}
-
-
-def _end(workload: Workload) -> Step:
-    if workload.state == State.STOPPING:
-        return Step(kind="now", what=workload.get_state_display(), icon="player-stop-f")
-    if workload.state not in TERMINAL or workload.ended_at is None:
-        return Step(kind="todo", what=_("End"))
-    kind, icon = _END_LOOKS[State(workload.state)]
-    return Step(
-        kind=kind,
-        what=workload.get_state_display(),
-        note=clock_text(workload.ended_at),
-        title=_absolute(workload.ended_at),
-        icon=icon,
-    )
-
-
-def _span(start: dt.datetime, end: dt.datetime | None) -> str:
-    return units.duration_text(((end or timezone.now()) - start).total_seconds())
-
-
-def _absolute(moment: dt.datetime) -> str:
-    return date_format(timezone.localtime(moment), "Y-m-d H:i:s")

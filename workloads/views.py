@@ -23,7 +23,7 @@ from tenants.gauges import gauges_of
 from tenants.models import Tenant
 from tenants.specs import Limits
 from tenants.usage import NOTHING, held_by
-from workloads import explain, images, presentation, selectors, services
+from workloads import explain, images, presentation, selectors, services, timeline
 from workloads.forms import AskForm, SubmitForm, initial_of
 from workloads.listing import listing_of, shows_tenants
 from workloads.logs import read
@@ -221,7 +221,7 @@ def _detail_context(user: User, workload_id: uuid.UUID, tab: str) -> dict[str, A
         "told": presentation.told(workload),
         "attempts": presentation.told_all(attempts),
         "attempt": attempts[0] if attempts else None,
-        "steps": presentation.timeline_of(workload, attempts),
+        "steps": timeline.timeline_of(workload, attempts),
         "explanation": explain.explanation(workload),
         "command": presentation.command_text(workload.spec),
         "can_cancel": _may_cancel(user, workload),
