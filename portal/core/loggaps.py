@@ -10,7 +10,7 @@ ROTATED, REMOVED, GONE, UNREAD = "rotated", "removed", "gone", "unread"
 UNKNOWN = "unknown"
 
 TEXTS: Mapping[str, str | Promise] = {
-    ROTATED: _("Lines from {from} to {to} are missing: the node rotated the log before it was read."),
+    ROTATED: _("Lines between {from} and {to} may be missing: the node rotated the log before it was read on."),
     REMOVED: _("Lines after {from} may be missing: the node removed the log before it was read to its end."),
     GONE: _("Lines after {from} may be missing: the pod was gone before its log was read to its end."),
     UNREAD: _("The log may be missing: the pod was gone before it was read."),

@@ -51,6 +51,7 @@ class Follower:
         self._clean_end_s: float | None = None  # when the latest stream ended, None where it was cut
         self._heard_lines = False
         self._new_lines = False
+        self._heard_note = False
         self._silent = 0
         self._last_note = ""
 
@@ -77,7 +78,7 @@ class Follower:
     async def _once(self) -> bool:
         """Connect once; returns whether the run is read to its end."""
         run = self._look()
-        self._heard_lines = self._new_lines = False
+        self._heard_lines = self._new_lines = self._heard_note = False
         if not await self._open(run):
             return True
         if not run.is_readable:
@@ -93,7 +94,8 @@ class Follower:
         except KubeError:
             self._clean_end_s = None
             raise
-        self._clean_end_s = time.time()
+        # What the kubelet says in between is that it could not go on.
+        self._clean_end_s = None if self._heard_note else time.time()
         return await self._finish_if_read(run)
 
     async def _finish_if_read(self, run: Run) -> bool:
@@ -139,12 +141,14 @@ class Follower:
         async for raw in stream:
             line = parse_line(raw)
             if line.time_ns is None:
+                self._heard_note = True
                 await self._put_note(run, line)
                 continue
             self._heard_lines = True
             if seen.is_new(line.time_ns):
                 if not is_checked and seen.is_torn:
-                    await self._put_gap(run, Gap(loggaps.ROTATED, self._mark.time_ms, line.time_ns // MS_NS))
+                    resumed_ms = max(self._mark.time_ms, line.time_ns // MS_NS)  # stamps of two files may overlap
+                    await self._put_gap(run, Gap(loggaps.ROTATED, self._mark.time_ms, resumed_ms))
                 is_checked = True
                 await self._put_line(run, line, line.time_ns)
 

@@ -7,6 +7,8 @@ How many statements a read takes does not grow with the tail. Callers check righ
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+from typing import TypeVar
 from uuid import UUID
 
 from django.db.models import Max, Value
@@ -23,7 +25,9 @@ MAX_TEXT_CHARS = 4 * 1024 * 1024
 """About where a read stops before its limit: lines may be 64 KiB long each. The caller goes on from the last one."""
 _DOWNLOAD_LINES = 5_000
 _LOAD_LINES = 256
-_ATTEMPTS = 3
+_RESUME_LINES = 5_000
+_ATTEMPTS = 10
+T = TypeVar("T")
 
 
 class _Moved(LookupError):
@@ -93,13 +97,20 @@ def last_seq(workload_id: UUID) -> int:
 
 
 def lines_since(workload_id: UUID, time_ns: int) -> Iterator[Line]:
-    """Yield all lines with that time or a later one, in order of their numbers. For the collector's resume."""
+    """Yield all lines with that time or a later one, in order of their numbers. For the collector's resume.
 
-    def gather() -> list[Line]:
-        pieces = _pieces(workload_id, _Span(since_ns=time_ns))
-        return [line for block in _loaded(pieces) for line in block if line.time_ns >= time_ns]
+    Each part is listed anew: in a flood the tail is moved all the time.
+    """
+    above = 0
+    while blocks := _retried(partial(_part_since, workload_id, time_ns, above)):
+        for block in blocks:
+            yield from (line for line in block if line.time_ns >= time_ns)
+        above = blocks[-1][-1].seq
 
-    yield from _retried(gather)
+
+def _part_since(workload_id: UUID, time_ns: int, above: int) -> list[list[Line]]:
+    span = _Span(above=above, since_ns=time_ns)
+    return _blocks(_pieces(workload_id, span), lambda line: line.seq > above, _RESUME_LINES)
 
 
 def download(workload_id: UUID, *, language: str | None = None) -> Iterator[bytes]:
@@ -126,7 +137,7 @@ def _utc(time_ms: int) -> str:
     return datetime.fromtimestamp(time_ms / 1000, tz=UTC).isoformat(timespec="milliseconds")
 
 
-def _retried(read: Callable[[], list[Line]]) -> list[Line]:
+def _retried(read: Callable[[], T]) -> T:
     for _ in range(_ATTEMPTS - 1):
         try:
             return read()

@@ -53,6 +53,9 @@ def kubelet(places: Places, subnets: Subnets) -> dict[str, Any]:
         "imageGCLowThresholdPercent": 99,
         "nodeStatusUpdateFrequency": "2s",
         "syncFrequency": "10s",
+        # What is rotated away before the portal opened the log is lost: leave it some seconds of a flood.
+        "containerLogMaxSize": "50Mi",
+        "containerLogMaxFiles": 2,
         "shutdownGracePeriod": "0s",
     }  # fmt: skip
 

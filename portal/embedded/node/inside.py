@@ -28,7 +28,7 @@ _EDGE = f"table ip berth_edge {{ chain forward {{ {_EDGE_CHAIN} }}; }}"
 
 def script(places: Places, subnets: Subnets) -> str:
     """Return the shell script that makes the inside of the namespaces a node."""
-    kubelet = shlex.quote(str(places.kubelet))
+    kubelet, pod_logs = (shlex.quote(str(path)) for path in (places.kubelet, places.pod_logs))
     lines = [
         "mount -t tmpfs -o mode=755,nosuid,nodev tmpfs /run",
         "mkdir -p /run/containerd /run/lock /run/settings",
@@ -36,6 +36,10 @@ def script(places: Places, subnets: Subnets) -> str:
         f"mount --bind {kubelet} /var/lib/kubelet",
         "mount --make-rshared /var/lib/kubelet",
         "mount -t tmpfs -o mode=755 tmpfs /var/lib/cni",
+        # A kubelet removes the logs of pods that it does not know: those of another node must be out of its sight.
+        f"mkdir -p {pod_logs} /var/log/pods /var/log/containers",
+        f"mount --bind {pod_logs} /var/log/pods",
+        "mount -t tmpfs -o mode=755 tmpfs /var/log/containers",
         *(_shadow(path, value) for path, value in _MACHINE_SETTINGS.items()),
         "ip link set lo up",
         f"ip addr add {subnets.node}/30 dev eth0",

@@ -52,6 +52,11 @@ class Places:
         return self.state_dir / "kubelet"
 
     @property
+    def pod_logs(self) -> Path:
+        """Return what the node sees as /var/log/pods."""
+        return self.state_dir / "pod-logs"
+
+    @property
     def roles_file(self) -> Path:
         """Return the file that tells which processes are running."""
         return self.state_dir / "roles.json"

@@ -52,6 +52,12 @@ def test_the_inside_lets_nothing_but_answers_out() -> None:
     assert "default" not in text  # no default route: there is nowhere to go
 
 
+def test_two_nodes_on_a_machine_never_see_each_others_pod_logs() -> None:
+    text = script(PLACES, SUBNETS)
+    assert "mount --bind /data/node/pod-logs /var/log/pods" in text
+    assert "tmpfs /var/log/containers" in text
+
+
 def plane(*, reachable: bool) -> str:
     made = ControlPlane(
         binary=Path("/cache/devcluster"), places=PLACES, address="10.201.3.2", port=6443, etcd_port=2379,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from portal.kube.fake_logs import FakeLogSource
-from portal.live.payloads import GAP, LINE
+from portal.live.payloads import GAP, LINE, NOTE
 from tests.app.workloads.logs.conftest import LoggedWorkload, collecting, eventually, in_thread
 from workloads.models import LogSource, Pod, Workload
 from workloads.specs import State
@@ -158,3 +158,27 @@ async def test_a_log_that_the_node_removed_before_its_end_was_read_is_marked(
         await eventually(logged.is_sealed)
     assert await kinds(logged) == [LINE, LINE, GAP]
     assert json.loads((await logged.lines())[-1].text)["code"] == "removed"
+
+
+class Complains(FakeLogSource):
+    """Ends each stream well, with the kubelet's word that it could not go on."""
+
+    async def follow(self, **asked: Any) -> AsyncGenerator[bytes, None]:
+        async for line in super().follow(**asked):
+            yield line
+        yield b"failed to watch directory"
+
+
+async def test_a_stream_that_ended_with_a_complaint_outlives_nothing(
+    logged: LoggedWorkload, chunk_directory: Path
+) -> None:
+    logged.logs = Complains()
+    await logged.write(1)
+    async with collecting(logged.logs, chunk_directory):
+        await eventually(lambda: logged.has_lines(1))
+        await logged.logs.end(*logged.place)
+        await opened(logged, 2)
+        await logged.logs.remove(*logged.place)
+        await logged.end_rows(State.CANCELLED, gone=True)
+        await eventually(logged.is_sealed)
+    assert await kinds(logged) == [LINE, NOTE, GAP]

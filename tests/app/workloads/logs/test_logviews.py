@@ -135,3 +135,21 @@ def test_a_line_is_found_while_its_batch_moves_into_a_chunk(
 
     monkeypatch.setattr(read, "_pieces", moving)
     assert [line.seq for line in read.lines_after(workload.pk, 0, 100)] == list(range(1, 11))
+
+
+def test_a_resume_reads_on_while_the_tail_is_moved_again_and_again(
+    running: tuple[Workload, Pod], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workload, _ = running
+    tail(workload, 1, 10)
+    listing, moves = read._pieces, iter(range(6))
+
+    def moving(*args: Any) -> Any:
+        found = listing(*args)
+        if (move := next(moves, None)) is not None:
+            into_chunks(workload)
+            tail(workload, 11 + move, 11 + move)
+        return found
+
+    monkeypatch.setattr(read, "_pieces", moving)
+    assert [line.seq for line in read.lines_since(workload.pk, 0)] == list(range(1, 17))
