@@ -74,9 +74,9 @@ class Machine:
         environment = [f"HOME={HOME}", f"PATH={_PROGRAMS_PATH}", "LANG=C.UTF-8", *passed]
         return [*self._enter, "env", "-i", *environment, "sh", "-c", f"cd {HOME}; {script}"]
 
-    def run(self, script: str) -> str:
+    def run(self, script: str, *, timeout_s: float = 600) -> str:
         """Run a shell script inside and return what it printed; raises when it fails."""
-        done = subprocess.run(self.command(script), capture_output=True, text=True, check=False, timeout=600)
+        done = subprocess.run(self.command(script), capture_output=True, text=True, check=False, timeout=timeout_s)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 

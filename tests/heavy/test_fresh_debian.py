@@ -93,8 +93,9 @@ class Start:
         return False
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """A machine of the test's own: a package that one test installs would be there for the next."""
     with fresh_machine(tmp_path_factory.mktemp("debian") / "root") as made:
         yield made
 
@@ -187,3 +188,12 @@ def assert_nothing_left(machine: Machine, before: dict[str, set[str]]) -> None:
     assert machine.processes() == []
     after = traces(machine)
     assert {name: after[name] - before[name] for name in before} == {name: set() for name in before}
+
+
+def test_the_test_command_brings_what_it_needs_on_a_bare_debian(machine: Machine) -> None:
+    # A part of the suite that touches database, broker and both languages' tools; the whole of it is what CI runs.
+    said = machine.run(f"{CHECKOUT_INSIDE}/bin/test -q tests/unit/core tests/app/core 2>&1 | tail -n 3", timeout_s=1500)
+    assert " passed" in said, said
+    assert "failed" not in said, said
+    for program in ("chromium", "node", "npm", "git", "debootstrap"):
+        assert machine.run(f"command -v {program}"), program
