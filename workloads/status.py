@@ -349,7 +349,10 @@ def _small(number: int) -> int:
 
 
 def _aware(moment: datetime | None) -> datetime | None:
-    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
+    """Return a moment with its zone; None also for 1970, which is how a runtime writes a moment that never was."""
+    if moment is None or moment.year <= _EPOCH.year:
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
 def _iso(moment: datetime | None) -> str | None:

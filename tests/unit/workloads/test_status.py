@@ -70,6 +70,14 @@ UNSCHEDULABLE = {
 }
 
 
+def test_a_container_that_never_started_has_no_start() -> None:
+    never = ended(128, "StartError", "no such program")
+    never["terminated"]["startedAt"] = "1970-01-01T00:00:00Z"
+    found = seen(job(FAILED), pod("Failed", state=never))
+    assert (found.state, found.reason, found.started_at) == (State.FAILED, Reason.START_FAILED, None)
+    assert seen(job(), pod("Failed", state=never)).state == State.STARTING
+
+
 def test_a_job_without_a_pod_is_being_created() -> None:
     assert seen(job()) == AttemptObservation(state=State.STARTING, reason=Reason.CREATING)
 
