@@ -127,6 +127,7 @@ export class LiveRows extends Live {
       const same = old.dataset["version"] !== undefined && old.dataset["version"] === fresh.dataset["version"];
       if (same || old.outerHTML === fresh.outerHTML) return;
       swap(old, fresh);
+      if (said(old) === said(fresh)) return;
     } else if (fits && this.root.dataset["liveNew"] !== undefined) {
       const rows = rowsOf(this.root);
       this.root.insertBefore(fresh, rows[placeAmong(createdOf(fresh), rows.map(createdOf))] ?? null);
@@ -147,6 +148,11 @@ function rowsOf(holder: ParentNode | null): HTMLElement[] {
 
 function idOf(row: HTMLElement): string {
   return row.id.slice("row-".length);
+}
+
+// What a glance should catch: the state and its reason, not an age that went on.
+function said(row: HTMLElement): string {
+  return row.querySelector(".c-state")?.textContent ?? "";
 }
 
 function createdOf(row: HTMLElement): number {

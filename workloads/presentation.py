@@ -46,8 +46,9 @@ class Told(Generic[T]):
 
 def told(item: T) -> Told[T]:
     """Return an item with its reason in words."""
-    state = getattr(item, "state", getattr(item, "end_state", ""))
-    tone = "is-bad" if state == State.FAILED else "is-warn" if item.reason_code in _ACT_ON else ""
+    ended = getattr(item, "end_state", getattr(item, "phase", "").lower())
+    failed = getattr(item, "state", ended) == State.FAILED
+    tone = "is-bad" if failed else "is-warn" if item.reason_code in _ACT_ON else ""
     return Told(item, explain.reason_text(item.reason_code, item.reason_params), tone)
 
 

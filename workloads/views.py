@@ -197,8 +197,16 @@ def _form_page(
         **_verdict_context(tenant, AskForm({name: form[name].value() for name in AskForm.base_fields})),
         "shows_gpus": bool(tenant.gpu_limit) or form["gpus"].value() not in (None, "", 0, "0"),
         "first_id": first_id,
+        "source": _source(user, form["parent"].value()),
     }
     return render(request, "workloads/new.html", context, status=status)
+
+
+def _source(user: User, parent: Any) -> Workload | None:
+    """Return the workload that the form was filled from; None where there is none that the user may see."""
+    found = _uuid(str(parent)) if parent else None
+    rows = selectors.workload_rows(user=user, ids=[found], filters=selectors.Filters()) if found else []
+    return rows[0] if rows else None
 
 
 def _verdict_context(tenant: Tenant, ask: AskForm) -> dict[str, Any]:
@@ -221,6 +229,7 @@ def _detail_context(user: User, workload_id: uuid.UUID, tab: str) -> dict[str, A
         "told": presentation.told(workload),
         "attempts": presentation.told_all(attempts),
         "attempt": attempts[0] if attempts else None,
+        "digest": attempts[0].image_digest.rpartition("@")[2] if attempts else "",
         "steps": timeline.timeline_of(workload, attempts),
         "explanation": explain.explanation(workload),
         "command": presentation.command_text(workload.spec),

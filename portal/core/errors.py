@@ -27,7 +27,7 @@ class Denied(PortalError):
     """The actor may see the object but not do this: shown as 403."""
 
     def __init__(self, message: Text = "") -> None:
-        super().__init__(message or _("Your role does not allow this."))
+        super().__init__(message or _("Ask an admin for a role that allows it."))
 
 
 class Conflict(PortalError):

@@ -44,6 +44,7 @@ class Capacity:
 @require_GET
 def home(request: HttpRequest) -> HttpResponse:
     user, now = person(request), timezone.now()
+    has_tenant = _has_tenant(user)
     work = selectors.work_of(user=user, ended_since=now - ENDED_WITHIN)
     context = {
         "needs": presentation.told_all(_needs(work, now))[:MOST_NEEDS],
@@ -51,8 +52,8 @@ def home(request: HttpRequest) -> HttpResponse:
         "active_states": sorted(ACTIVE),
         "ended": _told(work, active=False),
         "limits": _limits(memberships_of(user)[:MOST_TENANTS]),
-        "capacity": _capacity(user),
-        "has_tenant": _has_tenant(user),
+        "capacity": _capacity(user) if has_tenant else None,
+        "has_tenant": has_tenant,
         "may_submit": selectors.may_submit_somewhere(user),
         "starts": [] if work else selectors.first_templates(user=user),
     }
