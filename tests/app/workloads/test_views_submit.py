@@ -116,6 +116,45 @@ def test_what_was_typed_is_still_there_after_an_error(session: Client) -> None:
     assert "print(1)</textarea>" in page
 
 
+TYPED = {
+    "cpu_millicores": "0.1",
+    "memory_mib": "128 MiB",
+    "max_runtime_s": "1.5 h",
+    "gpus": "0",
+    "retries": "2",
+    "script": "\n\n  first = 1\nprint(first)  \n",
+    "command": "python3 -u",
+    "args": "--rate '0.1 0.2'",
+    "env": "# keep\nLR=0.1\nNAME= spaced ",
+    "template": "my-pi",
+}
+
+
+def shown(page: Any) -> dict[str, Any]:
+    return {name: page.context["form"][name].value() for name in TYPED}
+
+
+def test_every_value_survives_an_error_as_it_was_typed(session: Client) -> None:
+    for changes in ({"name": "Not A Name"}, {"image": ""}, {"name": "x" * 64}):
+        page = post(session, **TYPED, **changes)
+        assert page.status_code == 400
+        assert shown(page) == TYPED
+
+
+def test_starting_from_a_workload_shows_what_it_was_submitted_with(session: Client, template: Template) -> None:
+    post(session, **TYPED)
+    first = Workload.objects.get()
+    filled = session.get(f"/workloads/new/?tenant=vision&from={first.pk}")
+    assert f'href="/workloads/{first.pk}/"' in filled.content.decode()
+    form = {name: field.value() for name, field in ((n, filled.context["form"][n]) for n in [*GOOD, "parent"])}
+    assert (form["cpu_millicores"], form["memory_mib"], form["max_runtime_s"]) == ("0.1", "128 MiB", "90 min")
+    wrong = post(session, **{**form, "name": "Not A Name"})
+    assert f'href="/workloads/{first.pk}/"' in wrong.content.decode()
+    post(session, **form)
+    second = Workload.objects.exclude(pk=first.pk).get()
+    assert (second.spec, second.parent) == (first.spec, first)
+
+
 def test_the_same_form_sent_twice_makes_one_workload(session: Client) -> None:
     key = str(uuid.uuid4())
     first, second = post(session, idempotency_key=key), post(session, idempotency_key=key)
