@@ -68,32 +68,49 @@ class Watched:
             self.complaints.append(f"request to another host: {request.url}")
 
 
+OpenBrowser = Callable[..., Watched]
 SignIn = Callable[..., Watched]
 
 
 @pytest.fixture
-def sign_in(chromium: Browser, demo: Product) -> Iterator[SignIn]:
-    """Return a function that opens a browser as one of the demo's people; at the end nothing may have complained."""
+def open_browser(chromium: Browser, demo: Product) -> Iterator[OpenBrowser]:
+    """Return a function that opens a browser without an account; at the end nothing may have complained."""
     opened: list[Watched] = []
 
-    def open_as(name: str, *, width: int = 1280, scheme: Any = "light") -> Watched:
+    def open_it(*, width: int = 1280, scheme: Any = "light") -> Watched:
         context = chromium.new_context(
             base_url=demo.url, viewport={"width": width, "height": 900}, color_scheme=scheme, locale="en-GB"
         )
         context.set_default_timeout(30_000)
-        watched = Watched(context, demo.url)
-        opened.append(watched)
-        page = watched.page()
-        page.goto("/accounts/login/")
-        page.get_by_label("Username or email").or_(page.get_by_label("Login")).first.fill(name)
-        page.get_by_label("Password").fill(demo.accounts()[name])
-        page.get_by_role("button", name="Sign in").click()
-        page.wait_for_url("**/")
-        page.close()
-        return watched
+        opened.append(Watched(context, demo.url))
+        return opened[-1]
 
-    yield open_as
+    yield open_it
     complaints = [complaint for watched in opened for complaint in watched.complaints]
     for watched in opened:
         watched.context.close()
     assert complaints == []
+
+
+@pytest.fixture
+def nobody(open_browser: OpenBrowser) -> Watched:
+    """A browser of somebody who has not signed in."""
+    return open_browser()
+
+
+@pytest.fixture
+def sign_in(open_browser: OpenBrowser, demo: Product) -> SignIn:
+    """Return a function that opens a browser as one of the demo's people."""
+
+    def open_as(name: str, *, width: int = 1280, scheme: Any = "light") -> Watched:
+        watched = open_browser(width=width, scheme=scheme)
+        page = watched.page()
+        page.goto("/accounts/login/")
+        page.get_by_label("Username or email").fill(name)
+        page.get_by_label("Password").fill(demo.accounts()[name])
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url(f"{demo.url}/")
+        page.close()
+        return watched
+
+    return open_as

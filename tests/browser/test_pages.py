@@ -1,0 +1,224 @@
+"""Every page as people with other eyes and other hands use it: axe in both themes and two widths, and the keyboard."""
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.test import RequestFactory
+from playwright.sync_api import Page, expect
+
+from portal.web import faults
+from tests.browser.conftest import SignIn, Watched
+from tests.plugins.polling import until
+from tests.plugins.product import Product
+
+WIDTHS = (1280, 390)
+WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+ENDED = ("train-mlp", "fails", "eats-memory", "stopped", "tries-twice")  # what the demo comes with, by how it ends
+TENANT = "speech"  # the outsider's: what waits here keeps nobody else waiting
+MOST_TABS = 120
+
+Stock = dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def stock(demo: Product) -> Iterator[Stock]:
+    """Paths of workloads in every state: the demo's, which have ended, and two of the outsider's, which have not."""
+
+    def ended() -> Stock:
+        rows = demo.sql(
+            "SELECT name, id FROM workloads_workload WHERE ended_at IS NOT NULL AND name = ANY(%s)", [*ENDED]
+        )
+        return {name: f"/workloads/{found}/" for name, found in rows}
+
+    guest = demo.person("guest")
+    image = demo.image("busybox")
+    running = guest.submit(TENANT, name="running", image=image, command="sh -c 'echo one; sleep 900'")
+    waiting = guest.submit(TENANT, name="waiting", image=image, command="sleep 1", cpu_millicores="1")
+    until("it runs", lambda: "chip-running" in guest.get(f"/workloads/{running}/").text, timeout_s=120)
+    until("it waits for quota", lambda: "limit is reached" in guest.get(f"/workloads/{waiting}/").text, timeout_s=60)
+    until("the demo's work has ended", lambda: len(ended()) == len(ENDED), timeout_s=300, every_s=1)
+    yield {**ended(), "running": f"/workloads/{running}/", "waiting": f"/workloads/{waiting}/"}
+    for workload in (running, waiting):
+        guest.cancel(workload)
+
+
+def problems_of(page: Page, where: str) -> list[str]:
+    """Return what is wrong with the page that is open: axe's findings, and width beyond the window."""
+    found: list[str] = []
+    page.evaluate(Axe().axe_script)
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(color_scheme="light", reduced_motion="reduce")
+        found += [f"{where} at {width}, light: {text}" for text in _violations(page, {"type": "tag", "values": WCAG})]
+        page.emulate_media(color_scheme="dark")  # changes colours and nothing else
+        colours = {"type": "rule", "values": ["color-contrast"]}
+        found += [f"{where} at {width}, dark: {text}" for text in _violations(page, colours)]
+        beyond = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        if beyond > 0:
+            found.append(f"{where} at {width}: {beyond} px wider than the window")
+    return found
+
+
+def _violations(page: Page, rules: dict[str, Any]) -> Iterator[str]:
+    options = {"runOnly": rules, "resultTypes": ["violations"]}
+    for violation in page.evaluate("async options => (await axe.run(options)).violations", options):
+        for node in violation["nodes"]:
+            target = " ".join(str(part) for part in node["target"])
+            # Line numbers are 20 px high; "Copy link" in the log's foot is the equal control.
+            if violation["id"] == "target-size" and node["html"].startswith('<a href="#L'):
+                continue
+            yield f"{violation['id']}: {target} {node['html'][:160]}"
+
+
+def problems_on(watched: Watched, *paths: str, status: int = 200) -> list[str]:
+    watched.expected.add(status)
+    page, found = watched.page(), []
+    for path in paths:
+        answer = page.goto(path)
+        assert answer is not None
+        assert answer.status == status, f"{path}: {answer.status}"
+        found += problems_of(page, path)
+    page.close()
+    return found
+
+
+def test_pages_of_somebody_at_work(sign_in: SignIn, stock: Stock) -> None:
+    paths = ["/", "/workloads/", "/workloads/?view=all", "/workloads/?view=all&q=no-such-thing", "/tenants/speech/"]
+    paths += [stock["waiting"], *(f"{stock['running']}{tab}" for tab in ("", "logs/", "pods/", "events/", "yaml/"))]
+    assert problems_on(sign_in("guest"), *paths) == []
+
+
+def test_pages_of_work_that_has_ended(sign_in: SignIn, stock: Stock) -> None:
+    paths = [*(stock[name] for name in ENDED), f"{stock['tries-twice']}pods/", f"{stock['fails']}logs/"]
+    assert problems_on(sign_in("dev"), *paths) == []
+
+
+def test_forms_empty_filled_and_with_complaints(sign_in: SignIn, stock: Stock) -> None:
+    dev = sign_in("dev")
+    source = stock["fails"].split("/")[2]
+    paths = [
+        "/workloads/new/",
+        "/workloads/new/?template=training-loop",
+        f"/workloads/new/?tenant=vision&from={source}",
+    ]
+    found = problems_on(dev, *paths, "/accounts/password/change/")
+    dev.expected.add(400)
+    page = dev.page()
+    page.goto("/workloads/new/?template=python-script")
+    page.locator("[name=name]").fill("Not A Name")
+    page.locator("[name=cpu_millicores]").fill("999")
+    page.get_by_role("button", name="Submit").locator("visible=true").first.click()
+    expect(page.locator(".field-errors").first).to_be_visible()
+    assert found + problems_of(page, "the form with complaints") == []
+
+
+def test_pages_of_those_who_run_the_platform(sign_in: SignIn, demo: Product, stock: Stock) -> None:
+    found = problems_on(
+        sign_in("admin"), "/", "/tenants/", "/tenants/new/", "/tenants/vision/", "/tenants/vision/edit/"
+    )
+    found += problems_on(sign_in("lead"), "/tenants/vision/")
+    assert found == []
+
+
+def test_pages_without_an_account(sign_in: SignIn, nobody: Watched) -> None:
+    found = problems_on(nobody, "/accounts/login/")
+    page = nobody.page()
+    page.goto("/accounts/login/")
+    page.get_by_label("Username or email").fill("nobody")
+    page.get_by_label("Password").fill("wrong")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    found += problems_of(page, "a refused sign-in")
+    found += problems_on(nobody, "/no-such-page/", status=404)
+    dev = sign_in("dev")
+    found += problems_on(dev, "/no-such-page/", status=404)
+    found += problems_on(dev, "/tenants/new/", status=403)
+    assert found == []
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 409, 500, 503])
+def test_error_pages(nobody: Watched, status: int) -> None:
+    drawn = faults.page(RequestFactory().get("/"), status).content.decode()
+    page = nobody.page()
+    nobody.expected.add(status)
+    page.route("**/fault/", lambda route: route.fulfill(status=status, body=drawn, content_type="text/html"))
+    page.goto("/fault/")
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    assert problems_of(page, f"error {status}") == []
+
+
+@contextlib.contextmanager
+def cluster_said(demo: Product, reached_ago: str | None) -> Iterator[None]:
+    """Hold the controller still, and have the status row say something else, until it says the truth again."""
+    pid = demo.pid("controller")
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        demo.sql("UPDATE core_clusterstatus SET reachable_at = now() - %s::interval", reached_ago)
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+        until("the cluster is in step", lambda: demo.ready().get("state") == "ok", timeout_s=60)
+
+
+@pytest.mark.parametrize(
+    ("reached_ago", "banner"),
+    [("1 hour", "#cluster-stale"), (None, "#cluster-absent")],
+    ids=["stale", "absent"],
+)
+def test_a_cluster_that_is_away_is_told_on_every_page(
+    demo: Product, sign_in: SignIn, reached_ago: str | None, banner: str
+) -> None:
+    dev = sign_in("dev")
+    page = dev.page()
+    with cluster_said(demo, reached_ago):
+        for path in ("/", "/workloads/", "/workloads/new/"):
+            page.goto(path)
+            expect(page.locator(banner)).to_be_visible()
+        found = problems_of(page, banner)
+    assert found == []
+
+
+def focus_by_tab(page: Page, selector: str) -> None:
+    """Press Tab until the element has the focus, as somebody without a mouse does."""
+    for _press in range(MOST_TABS):
+        page.keyboard.press("Tab")
+        if page.evaluate("selector => document.activeElement?.matches(selector) ?? false", selector):
+            return
+    pytest.fail(f"{selector} is not reached by {MOST_TABS} presses of Tab")
+
+
+def test_the_main_job_needs_no_mouse(demo: Product, nobody: Watched) -> None:
+    page = nobody.page()
+    page.goto("/accounts/login/")
+    focus_by_tab(page, "[name=login]")
+    page.keyboard.type("guest")
+    focus_by_tab(page, "[name=password]")
+    page.keyboard.type(demo.accounts()["guest"])
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{demo.url}/")
+    focus_by_tab(page, ".navbar a[href='/workloads/new/']")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/workloads/new/")
+    focus_by_tab(page, "#template-shell-command")
+    page.keyboard.press("Enter")
+    expect(page.locator("#template-shell-command")).to_have_attribute("aria-current", "true")
+    focus_by_tab(page, "[name=command]")
+    page.keyboard.press("Control+a")
+    page.keyboard.type("sleep 600")
+    focus_by_tab(page, "#submit-button")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/workloads/*-*/")
+    expect(page.locator("h1 .chip")).to_be_visible()
+    focus_by_tab(page, "#cancel")
+    page.keyboard.press("Enter")
+    expect(page.locator("#confirm-dialog")).to_be_visible()
+    focus_by_tab(page, "[data-dialog-yes]")
+    page.keyboard.press("Enter")
+    expect(page.locator("h1 .chip-cancelled")).to_be_visible(timeout=60_000)
+    page.close()
