@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from portal.core.errors import Rejected
 from portal.core.fields import CpuField, DurationField, MemoryField
 from workloads import specs
+from workloads.explain import problem_texts
 from workloads.specs import JobSpec, Resources
 
 DEFAULT_CPU_MILLICORES = 1000
@@ -91,23 +92,18 @@ class SubmitForm(forms.Form):
     def clean_env(self) -> dict[str, str]:
         return _environment(self.cleaned_data["env"])
 
+    def clean(self) -> dict[str, Any]:
+        """Where something cannot be read, say also what is wrong with the rest: one round is enough to mend it all."""
+        values: dict[str, Any] = super().clean() or {}
+        if self.errors:
+            texts = problem_texts(specs.spec_problems(_spec_of(_STAND_INS | values)))
+            for name in [name for name in texts if name in values and name in self.fields]:
+                self.add_error(name, [str(text) for text in texts[name]])
+        return values
+
     def spec(self) -> JobSpec:
         """Return the spec of a form that is valid."""
-        values = self.cleaned_data
-        return JobSpec(
-            name=values["name"],
-            image=values["image"],
-            resources=Resources(
-                cpu_millicores=values["cpu_millicores"], memory_mib=values["memory_mib"], gpus=values["gpus"] or 0
-            ),
-            command=values["command"],
-            args=values["args"],
-            script=values["script"],
-            env=values["env"],
-            max_runtime_s=values["max_runtime_s"],
-            retries=values["retries"] or 0,
-            template=values["template"],
-        )
+        return _spec_of(self.cleaned_data)
 
     def reject(self, rejected: Rejected) -> None:
         """Show a service's complaints at their fields; what has no field here stands on top."""
@@ -161,6 +157,40 @@ def initial_of(spec: Mapping[str, Any], *, template: str = "", parent: uuid.UUID
         "max_runtime_s": spec.get("max_runtime_s", DEFAULT_RUNTIME_S),
         "retries": spec.get("retries", 0),
     }
+
+
+# What stands for a field that cannot be read; never complained of.
+_STAND_INS: dict[str, Any] = {
+    "name": "x",
+    "image": "x",
+    "command": (),
+    "args": (),
+    "script": None,
+    "env": {},
+    "cpu_millicores": DEFAULT_CPU_MILLICORES,
+    "memory_mib": DEFAULT_MEMORY_MIB,
+    "gpus": 0,
+    "max_runtime_s": None,
+    "retries": 0,
+    "template": "",
+}
+
+
+def _spec_of(values: Mapping[str, Any]) -> JobSpec:
+    return JobSpec(
+        name=values["name"],
+        image=values["image"],
+        resources=Resources(
+            cpu_millicores=values["cpu_millicores"], memory_mib=values["memory_mib"], gpus=values["gpus"] or 0
+        ),
+        command=values["command"],
+        args=values["args"],
+        script=values["script"],
+        env=values["env"],
+        max_runtime_s=values["max_runtime_s"],
+        retries=values["retries"] or 0,
+        template=values["template"],
+    )
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -6,10 +6,17 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from portal.core.models import ClusterStatus
 
 STALE_AFTER_S = 10.0
+# The stages that `up` names in progress.json, for people; what is missing here needs no word.
+_STAGES = {
+    "build": _("Compiling Kubernetes, once"),
+    "node": _("Starting the node"),
+    "access": _("Giving Berth its rights"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +46,9 @@ def cluster_health() -> ClusterHealth:
             reachable_age_s=None,
             synced_age_s=None,
             problem=row.problem if row else "",
-            stage=str(progress.get("stage", "")),
+            stage=str(_STAGES.get(str(progress.get("stage", "")), "")),
             stage_detail=str(progress.get("detail", "")),
-            stage_percent=percent if isinstance(percent := progress.get("percent"), int) else None,
+            stage_percent=round(percent) if isinstance(percent := progress.get("percent"), int | float) else None,
         )
     reachable_age_s = _age_s(row.now, row.reachable_at)
     synced_age_s = _age_s(row.now, row.synced_at) if row.synced_at else None

@@ -43,9 +43,9 @@ def test_an_installation_without_a_row_has_no_cluster(progress_file: Path) -> No
 
 
 def test_while_it_is_absent_the_start_says_how_far_it_is(progress_file: Path) -> None:
-    progress_file.write_text(json.dumps({"stage": "building", "detail": "kube-apiserver", "percent": 40}))
+    progress_file.write_text(json.dumps({"stage": "build", "detail": "kube-apiserver", "percent": 40.0}))
     told = cluster_health()
-    assert (told.stage, told.stage_detail, told.stage_percent) == ("building", "kube-apiserver", 40)
+    assert (told.stage, told.stage_detail, told.stage_percent) == ("Compiling Kubernetes, once", "kube-apiserver", 40)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1, 2]", "null", '{"stage": 7, "percent": "many"}', "\udcff"])

@@ -100,6 +100,13 @@ def test_bad_input_gets_a_message_at_its_field_and_stores_nothing(session: Clien
     assert Workload.objects.count() == 0
 
 
+def test_all_that_is_wrong_is_said_at_once(session: Client) -> None:
+    page = post(session, name="Not A Name", image="UPPER/case", cpu_millicores="many", memory_mib="").content.decode()
+    for field in ("name", "image", "cpu_millicores", "memory_mib"):
+        assert complains_at(page, field), field
+    assert not complains_at(page, "command")
+
+
 def test_an_unknown_template_is_refused(session: Client) -> None:
     answer = post(session, template="nope")
     assert (answer.status_code, Workload.objects.count()) == (400, 0)
