@@ -18,7 +18,7 @@ from tests.plugins.product import Product
 
 WIDTHS = (1280, 390)
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-ENDED = ("train-mlp", "fails", "eats-memory", "stopped", "tries-twice")  # what the demo comes with, by how it ends
+ENDED = ("done", "fails", "eats-memory", "stopped", "tries-twice")
 TENANT = "speech"  # the outsider's: what waits here keeps nobody else waiting
 MOST_TABS = 120
 
@@ -27,22 +27,28 @@ Stock = dict[str, str]
 
 @pytest.fixture(scope="module")
 def stock(demo: Product) -> Iterator[Stock]:
-    """Paths of workloads in every state: the demo's, which have ended, and two of the outsider's, which have not."""
+    """Paths of workloads in every state: those of vision have ended, the outsider's run and wait."""
 
-    def ended() -> Stock:
-        rows = demo.sql(
-            "SELECT name, id FROM workloads_workload WHERE ended_at IS NOT NULL AND name = ANY(%s)", [*ENDED]
-        )
-        return {name: f"/workloads/{found}/" for name, found in rows}
-
+    dev, busybox, python = demo.person("dev"), demo.image("busybox"), demo.image("python")
+    ended = {
+        "done": dev.submit("vision", name="done", image=busybox, command="sh -c 'echo one; sleep 1; echo two'"),
+        "fails": dev.submit("vision", name="fails", image=busybox, command="sh -c 'echo no file; sleep 1; exit 3'"),
+        "eats-memory": dev.submit(
+            "vision", name="eats-memory", image=python, script="held = 'x' * 10**9\n", command=""
+        ),
+        "stopped": dev.submit("vision", name="stopped", image=busybox, command="sleep 900"),
+        "tries-twice": dev.submit("vision", name="tries-twice", image=busybox, command="false", retries="1"),
+    }
+    dev.cancel(ended["stopped"])
     guest = demo.person("guest")
     image = demo.image("busybox")
     running = guest.submit(TENANT, name="running", image=image, command="sh -c 'echo one; sleep 900'")
     waiting = guest.submit(TENANT, name="waiting", image=image, command="sleep 1", cpu_millicores="1")
     until("it runs", lambda: "chip-running" in guest.get(f"/workloads/{running}/").text, timeout_s=120)
     until("it waits for quota", lambda: "limit is reached" in guest.get(f"/workloads/{waiting}/").text, timeout_s=60)
-    until("the demo's work has ended", lambda: len(ended()) == len(ENDED), timeout_s=300, every_s=1)
-    yield {**ended(), "running": f"/workloads/{running}/", "waiting": f"/workloads/{waiting}/"}
+    rest = "SELECT count(*) FROM workloads_workload WHERE ended_at IS NULL AND id = ANY(%s::uuid[])"
+    until("the rest has ended", lambda: demo.sql(rest, [*ended.values()]) == [(0,)], timeout_s=120, every_s=0.5)
+    yield {name: f"/workloads/{found}/" for name, found in {**ended, "running": running, "waiting": waiting}.items()}
     for workload in (running, waiting):
         guest.cancel(workload)
 
