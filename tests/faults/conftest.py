@@ -96,11 +96,22 @@ PHASES = {"Pending": "starting", "Running": "running", "Succeeded": "succeeded",
 
 
 def rows_beside_pods(product: Product, ids: list[str]) -> dict[str, tuple[str, str]]:
-    """Return {workload: (its row's state, the state that its pod's phase means)}; no pod means starting."""
+    """Return {workload: (its row's state, the state that its pod's phase means)}.
+
+    A workload without a pod is starting, or, when its attempts were cleaned up after their end, in the end that the
+    attempt's own row kept: its pods are rightly gone.
+    """
     pods = json.loads(product.kubectl("get", "pods", "-n", NAMESPACE, "-o", "json"))["items"]
-    phases = {pod["metadata"]["labels"]["berth.dev/workload"]: pod["status"]["phase"] for pod in pods}
+    phases = {pod["metadata"]["labels"]["berth.dev/workload"]: PHASES[pod["status"]["phase"]] for pod in pods}
+    # Read after the pods: what was cleaned up since then still has its pod's phase here.
+    cleaned = product.sql(
+        "SELECT DISTINCT ON (workload_id) workload_id::text, end_state FROM workloads_attempt "
+        "WHERE workload_id = ANY(%s::uuid[]) AND cleaned_at IS NOT NULL ORDER BY workload_id, n DESC",
+        ids,
+    )
+    seen = {**dict(cleaned), **phases}
     now = states(product, ids)
-    return {workload: (now[workload], PHASES[phases.get(workload, "Pending")]) for workload in ids}
+    return {workload: (now[workload], seen.get(workload, "starting")) for workload in ids}
 
 
 def rows_say_what_the_cluster_says(product: Product, ids: list[str]) -> bool:
