@@ -144,7 +144,6 @@ class Attempt(UUIDModel):
     created = models.DateTimeField(auto_now_add=True)
     object_created_at = models.DateTimeField(null=True)
     scheduled_at = models.DateTimeField(null=True)
-    pulled_at = models.DateTimeField(null=True)
     started_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
     end_state = models.CharField(max_length=12, blank=True, default="")
