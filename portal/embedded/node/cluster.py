@@ -79,6 +79,11 @@ class Cluster(ABC):
         self._pids[role.name] = outside.get(inside, inside)
         self._write_roles()
 
+    def end_role(self, name: str) -> None:
+        """Kill a role that keeps nothing of its own; `poll` tells its end. One that has just ended is none to kill."""
+        with contextlib.suppress(HolderError):
+            self.holder.signal_role(name, signal.SIGKILL)
+
     def poll(self, *, timeout_s: float) -> list[Exit]:
         """Return the roles that ended since the last call. Raises HolderError when the holder is gone."""
         ended = self.holder.exits(timeout_s=timeout_s)

@@ -1,5 +1,6 @@
 """The command lines of the control plane: store, API server, controllers, scheduler. Only computes."""
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,12 +42,16 @@ class ControlPlane:
                 self.places.log("kube-apiserver"),
                 ready=api.is_ready,
             ),
-            self._role("kube-controller-manager", self._controller_manager(), after=("kube-apiserver",)),
-            self._role("kube-scheduler", self._scheduler(), after=("kube-apiserver",)),
+            self._client_role("kube-controller-manager", self._controller_manager()),
+            self._client_role("kube-scheduler", self._scheduler()),
         ]
 
     def _role(self, name: str, arguments: tuple[str, ...], *, after: tuple[str, ...] = ()) -> RoleSpec:
         return RoleSpec(name, (str(self.binary), name, *arguments), self.places.log(name), after)
+
+    def _client_role(self, name: str, arguments: tuple[str, ...]) -> RoleSpec:
+        api = ("kube-apiserver",)
+        return dataclasses.replace(self._role(name, arguments, after=api), fresh_after=api)
 
     def _key(self, name: str) -> str:
         return str(self.places.pki / name)

@@ -23,6 +23,7 @@ class _Kept:
     running: bool = False
     ready: bool = False
     was_ready: bool = False
+    ended_by_us: bool = False
     failures: int = 0
     started_at: float = 0.0
     start_at: float = 0.0
@@ -67,9 +68,18 @@ class Keeper:
             return
         if not kept.ready and kept.spec.ready():
             kept.ready = True
-            if not kept.was_ready:
+            if kept.was_ready:
+                self._refresh_clients(kept.spec.name)
+            else:
                 kept.was_ready = True
                 self._cluster.on_ready(kept.spec.name)
+
+    def _refresh_clients(self, server: str) -> None:
+        for client in self._kept.values():
+            if client.running and server in client.spec.fresh_after:
+                self._say(f"{server} is back; starting {client.spec.name} afresh")
+                client.ended_by_us = True
+                self._cluster.end_role(client.spec.name)
 
     def _check_complete(self, on_complete: Callable[[], None]) -> None:
         if all(kept.ready for kept in self._kept.values()) and self._cluster.is_complete():
@@ -85,6 +95,9 @@ class Keeper:
     def _note(self, ended: Exit) -> None:
         kept = self._kept[ended.name]
         kept.running = kept.ready = False
+        if kept.ended_by_us:
+            kept.ended_by_us, kept.start_at = False, time.monotonic()
+            return
         kept.failures = _BACKOFF.failures_after(kept.failures, uptime_s=time.monotonic() - kept.started_at)
         delay_s = _BACKOFF.delay_s(kept.failures)
         kept.start_at = time.monotonic() + delay_s

@@ -19,11 +19,16 @@ def always_ready() -> bool:
 
 @dataclass(frozen=True)
 class RoleSpec:
-    """A role: what to run, after which others are ready, and how to see that it is ready itself."""
+    """A role: what to run, after which others are ready, and how to see that it is ready itself.
+
+    It is started afresh when one of `fresh_after` came back: Kubernetes' controllers wait ever longer, up to a minute,
+    before they ask a server again that was away.
+    """
 
     name: str
     argv: tuple[str, ...]
     log_path: Path
     after: tuple[str, ...] = ()
     ready: Callable[[], bool] = always_ready
+    fresh_after: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=_environment)

@@ -1,5 +1,6 @@
 """The keeper of a cluster's roles: order of start, restart of what ended, and an end that says what is missing."""
 
+import dataclasses
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -32,6 +33,9 @@ class PaperCluster(Cluster):
 
     def start_role(self, role: RoleSpec) -> None:
         self.started.append(role.name)
+
+    def end_role(self, name: str) -> None:
+        self.on_poll.append([Exit(name, -1, 9)])
 
     def on_ready(self, role: str) -> None:
         self.readied.append(role)
@@ -80,6 +84,19 @@ def test_a_role_that_ended_is_started_again_with_its_last_words(tmp_path: Path) 
     assert said[1].startswith("server ended (exit code 2); starting it again in 0.2 s")
     assert said[2:4] == ["  | all is well", "  | out of luck"]
     assert cluster.readied == ["store", "server"]  # what is done once is not done again
+
+
+def test_a_server_that_came_back_gets_fresh_clients_at_once(tmp_path: Path) -> None:
+    cluster = PaperCluster(
+        tmp_path, ("server", (), always_ready), ("client", ("server",), always_ready), ("other", (), always_ready)
+    )
+    specs = cluster.roles()
+    specs[1] = dataclasses.replace(specs[1], fresh_after=("server",))
+    cluster.on_poll = [[], [Exit("server", -1, 9)]]
+    said = run(cluster, until=lambda: len(cluster.started) == 5)
+    assert cluster.started == ["server", "other", "client", "server", "client"]
+    assert "server is back; starting client afresh" in said
+    assert not any(line.startswith("client ended") for line in said)  # no word of a failure or a pause
 
 
 def test_a_start_without_end_names_what_it_waits_for(tmp_path: Path) -> None:
