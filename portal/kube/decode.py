@@ -142,6 +142,9 @@ def _decode_event_carefully(line: bytes, as_type: type[T]) -> WatchEvent[T]:
     if event.type == "ERROR":
         raise error_from_status(msgspec.json.decode(event.object, type=Status))
     decoded = _decode_or_poison(event.object, as_type)
+    if isinstance(decoded, Poison) and event.type == "BOOKMARK":
+        # An empty object of the kind: where a real one must have something, it says null.
+        return WatchEvent("BOOKMARK", None, decoded.resource_version)
     if isinstance(decoded, Poison):
         return WatchEvent("POISON", None, decoded.resource_version, decoded, event.type)
     return _event(event.type, decoded, lambda: msgspec.json.decode(event.object))

@@ -57,6 +57,12 @@ def test_a_recorded_bookmark_carries_a_version_and_no_object() -> None:
     assert found.resource_version.isdigit()
 
 
+def test_a_bookmark_whose_object_lacks_what_a_real_one_has_is_still_a_bookmark() -> None:
+    empty = {"kind": "Pod", "metadata": {"resourceVersion": "12"}, "spec": {"containers": None}, "status": {}}
+    found = decode_event(event("BOOKMARK", empty), Pod)
+    assert (found.type, found.poison, found.resource_version) == ("BOOKMARK", None, "12")
+
+
 def test_a_recorded_expiry_says_gone() -> None:
     with pytest.raises(Gone, match="too old resource version"):
         decode_event((FIXTURES / "watch-expired.json").read_bytes(), Pod)
