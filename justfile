@@ -34,6 +34,10 @@ contracts:
 frontend:
     npm ci && npm run build
 
+# Bring locale/ in step with the code: new texts in, unused ones out, compiled.
+messages:
+    .venv/bin/python manage.py messages
+
 # Build the embedded Kubernetes into the cache and print its path.
 devcluster:
     .venv/bin/python -m portal.embedded.cluster.build
