@@ -36,7 +36,7 @@ def test_the_shipped_ones_load_once_however_often() -> None:
     for _ in range(2):
         call_command("load_templates")
     files = [path.stem for path in SHIPPED.glob("*.yaml")]
-    assert len(files) == 5
+    assert len(files) == 8
     assert sorted(Template.objects.values_list("slug", "version", "current")) == [
         (name, 1, True) for name in sorted(files)
     ]
