@@ -4,6 +4,8 @@ from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models.fields.json import KT
+from django.db.models.functions import Coalesce, Lower
 from django.utils.translation import gettext_lazy as _
 
 from portal.core.models import User, UUIDModel
@@ -57,6 +59,11 @@ class Template(UUIDModel):
         ]
 
 
+def _text_of_spec(name: str) -> Coalesce:
+    empty = models.Value("", output_field=models.TextField())
+    return Coalesce(KT(f"spec__{name}"), empty, output_field=models.TextField())
+
+
 class WorkloadQuerySet(models.QuerySet["Workload"]):
     def visible_to(self, user: User | AnonymousUser) -> "WorkloadQuerySet":
         """Return the workloads of the tenants that somebody may see."""
@@ -99,6 +106,12 @@ class Workload(UUIDModel):
     memory_mib = models.PositiveBigIntegerField()
     gpus = models.PositiveIntegerField(default=0)
 
+    # copied from the spec by the database, so that lists and searches read no script of 256 KiB
+    image = models.GeneratedField(expression=_text_of_spec("image"), output_field=models.TextField(), db_persist=True)
+    template = models.GeneratedField(
+        expression=_text_of_spec("template"), output_field=models.TextField(), db_persist=True
+    )
+
     # row claim of a worker, by the database's clock
     claimed_by = models.CharField(max_length=200, blank=True, default="")
     claimed_until = models.DateTimeField(null=True)
@@ -126,10 +139,27 @@ class Workload(UUIDModel):
             models.Index(fields=["tenant", "-created", "-id"], name="workload_by_tenant"),
             models.Index(fields=["-created", "-id"], name="workload_by_time"),
             models.Index(fields=["owner", "-created", "-id"], name="workload_by_owner"),
+            models.Index(fields=["tenant", "state", "-created", "-id"], name="workload_by_tenant_state"),
             models.Index(
                 fields=["state", "created", "id"], condition=~models.Q(state__in=_TERMINAL), name="workload_active"
             ),
             models.Index(fields=["log_collector"], condition=models.Q(log_sealed=False), name="workload_open_log"),
+        ]
+
+
+class SavedFilter(UUIDModel):
+    """A narrowing of the list of workloads that somebody gave a name; `query` is its query string."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="saved_filters")
+    name = models.CharField(max_length=specs.MAX_FILTER_NAME)
+    query = models.CharField(max_length=specs.MAX_FILTER_QUERY)
+    default = models.BooleanField(default=False)
+    created = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint("user", Lower("name"), name="savedfilter_name"),
+            models.UniqueConstraint(fields=["user"], condition=models.Q(default=True), name="savedfilter_one_default"),
         ]
 
 

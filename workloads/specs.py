@@ -96,6 +96,8 @@ MAX_RUNTIME_S = 30 * 24 * 3600
 MIN_MEMORY_MIB = 16
 MIN_CPU_MILLICORES = 10
 EPHEMERAL_STORAGE_MIB = 2_048
+MAX_FILTER_NAME = 40
+MAX_FILTER_QUERY = 500
 
 
 class Resources(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
