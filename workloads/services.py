@@ -2,7 +2,8 @@
 
 import base64
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from django.db import transaction
 from django.db.models import F
@@ -20,6 +21,7 @@ from workloads import specs, tasks
 from workloads.admission import QUEUE
 from workloads.explain import problem_texts
 from workloads.models import Template, Workload, WorkloadEvent
+from workloads.overrides import patched_spec
 from workloads.specs import Ceiling, Desired, JobSpec, Problem, Reason, State
 from workloads.transitions import Change, apply_changes
 
@@ -54,6 +56,29 @@ def workload_submit(
         _reject([*_template_problems(actor, spec), *_size_problems(tenant, spec)])
         _insert(actor, workload)
     return workload, False
+
+
+def workload_clone(
+    *,
+    actor: User,
+    source: Workload,
+    overrides: Mapping[str, Any] | None = None,
+    idempotency_key: str | None = None,
+) -> Workload:
+    """Submit a workload's spec again, changed, with that workload as the parent; in its tenant.
+
+    `overrides` is a JSON merge patch of the spec (RFC 7396): objects such as `env` are merged, null removes. Raises
+    what `workload_submit` raises; for changes that do not fit a spec's shape Rejected by field.
+    """
+    policy.require(actor, Action.WORKLOAD_VIEW, source)
+    policy.require(actor, Action.WORKLOAD_SUBMIT, source.tenant)
+    spec = patched_spec(source.spec, overrides or {})
+    if isinstance(spec, Problem):
+        raise Rejected({field: list(texts) for field, texts in problem_texts([spec]).items()})
+    workload, _replayed = workload_submit(
+        actor=actor, tenant=source.tenant, spec=spec, idempotency_key=idempotency_key, parent=source
+    )
+    return workload
 
 
 def workload_cancel(*, actor: User, workload: Workload) -> Workload:

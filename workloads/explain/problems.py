@@ -13,6 +13,8 @@ from workloads.specs import Problem
 
 _TEXTS: Mapping[str, Promise] = {
     "required": gettext_lazy("Enter a value."),
+    "shape": gettext_lazy("This value is of the wrong type."),
+    "unknown_field": gettext_lazy("There is no field of this name."),
     "name_long": gettext_lazy("Has %(length)s characters; %(limit)s are possible."),
     "name_form": gettext_lazy("Use small letters a–z, digits and hyphens; begin and end with a letter or digit."),
     "unknown_kind": gettext_lazy("There is no such kind of workload."),
