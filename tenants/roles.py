@@ -9,7 +9,7 @@ from tenants.specs import Role
 
 _VIEWER = frozenset({Action.TENANT_VIEW, Action.WORKLOAD_VIEW})
 _DEVELOPER = _VIEWER | {Action.WORKLOAD_SUBMIT, Action.WORKLOAD_CANCEL}
-_ADMIN = _DEVELOPER | {Action.WORKLOAD_CANCEL_ANY, Action.TENANT_MEMBERS}
+_ADMIN = _DEVELOPER | {Action.WORKLOAD_CANCEL_ANY, Action.TENANT_MEMBERS, Action.TENANT_HISTORY}
 
 GRANTS: dict[str, frozenset[Action]] = {Role.VIEWER: _VIEWER, Role.DEVELOPER: _DEVELOPER, Role.ADMIN: _ADMIN}
 

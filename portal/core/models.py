@@ -7,6 +7,8 @@ from django.db import models
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
+EMAIL_TAKEN = "email_taken"
+
 
 class UUIDModel(models.Model):
     """Base of every table with a public id."""
@@ -41,7 +43,14 @@ class User(AbstractUser, UUIDModel):
 
     class Meta(AbstractUser.Meta):
         constraints = [
-            models.UniqueConstraint(Lower("username"), name="user_username_ci", violation_error_message=_("Taken."))
+            models.UniqueConstraint(Lower("username"), name="user_username_ci", violation_error_message=_("Taken.")),
+            models.UniqueConstraint(  # people may sign in by their address
+                Lower("email"),
+                name="user_email_ci",
+                condition=~models.Q(email=""),
+                violation_error_code=EMAIL_TAKEN,
+                violation_error_message=_("Another account has this address."),
+            ),
         ]
 
     @property

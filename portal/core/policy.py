@@ -29,16 +29,21 @@ class Action(enum.StrEnum):
     TENANT_VIEW = "tenant.view"
     TENANT_EDIT_LIMITS = "tenant.edit_limits"
     TENANT_MEMBERS = "tenant.members"
+    TENANT_HISTORY = "tenant.history"
     WORKLOAD_VIEW = "workload.view"
     WORKLOAD_SUBMIT = "workload.submit"
     WORKLOAD_CANCEL = "workload.cancel"
     WORKLOAD_CANCEL_ANY = "workload.cancel_any"
     NODE_VIEW = "node.view"
+    USER_VIEW = "user.view"
+    USER_MANAGE = "user.manage"
 
 
 PLATFORM_GRANTS: dict[str, frozenset[Action]] = {
     "none": frozenset(),
-    "auditor": frozenset({Action.TENANT_VIEW, Action.WORKLOAD_VIEW, Action.NODE_VIEW}),
+    "auditor": frozenset(
+        {Action.TENANT_VIEW, Action.TENANT_HISTORY, Action.WORKLOAD_VIEW, Action.NODE_VIEW, Action.USER_VIEW}
+    ),
     "admin": frozenset(Action),
 }
 
