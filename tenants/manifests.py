@@ -6,6 +6,7 @@ ConfigMaps include what is kept after its end, hence their room.
 """
 
 from typing import Any
+from uuid import UUID
 
 from tenants.specs import Limits, NamespaceSpec
 
@@ -39,9 +40,14 @@ _NOTHING_OF = (
 
 def owner_labels(spec: NamespaceSpec) -> dict[str, str]:
     """Return the labels that say whose an object is; a namespace without exactly these is not ours."""
+    return labels_of_owner(spec.installation_id, spec.tenant_id)
+
+
+def labels_of_owner(installation_id: UUID, tenant_id: UUID) -> dict[str, str]:
+    """Return the labels of everything that an installation makes for a tenant."""
     return {
-        _LABEL_INSTALLATION: str(spec.installation_id),
-        _LABEL_TENANT: str(spec.tenant_id),
+        _LABEL_INSTALLATION: str(installation_id),
+        _LABEL_TENANT: str(tenant_id),
         "app.kubernetes.io/managed-by": "berth",
     }
 

@@ -28,7 +28,7 @@ from portal.kube.types import (
     Namespace,
     ResourceQuota,
 )
-from tenants import manifests
+from tenants import manifests, specs
 from tenants.models import Tenant
 from tenants.specs import NamespaceSpec, Obstacle, TenantStatus
 
@@ -76,6 +76,21 @@ def reconcile_tenant(tenant_id: UUID, kube: Kube | None = None, *, quota_wait_s:
         log.warning("tenant_not_applied", tenant=tenant.slug, error=error.message)
         return
     _record(tenant, outcome)
+
+
+def namespace_removed(*, slug: str, tenant_id: UUID, kube: Kube | None = None) -> bool:
+    """Ask for the removal of the namespace of a tenant that is no more; tell whether it is gone. Raises KubeError.
+
+    A namespace of that name which is not this very tenant's, of this installation, is none of ours and left alone.
+    """
+    kube = kube or connect("writer")
+    found = _namespace(kube, specs.namespace_of(slug))
+    ours = manifests.labels_of_owner(installation.installation_id(), tenant_id)
+    if found is None or not ours.items() <= found.metadata.labels.items():
+        return True
+    if found.metadata.deletion_timestamp is None:
+        kube.delete(NAMESPACES, found.metadata.name, uid=found.metadata.uid)
+    return False
 
 
 def namespace_spec(tenant: Tenant) -> NamespaceSpec:

@@ -35,7 +35,10 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--port", type=int, default=DEFAULT_PORT, help=f"where the portal listens ({DEFAULT_PORT})")
     options.add_argument("--kubeconfig", type=Path, help="use this cluster, with rights to administer it")
     options.add_argument("--no-cluster", action="store_true", help="start without any Kubernetes")
-    options.add_argument("--demo", action="store_true", help="make two tenants and a few accounts to try it with")
+    options.add_argument(
+        "--demo", action="store_true", help="make two tenants, some accounts and some work to try it with"
+    )
+    options.add_argument("--reset-demo", action="store_true", help="remove what the demo made, and make it anew")
     options.add_argument("--gpus", type=int, help=f"pretended GPUs on the embedded node ({DEMO_GPUS} with --demo)")
     return options
 
@@ -43,7 +46,8 @@ def parser() -> argparse.ArgumentParser:
 def chosen(arguments: argparse.Namespace, *, obstacles: Sequence[str]) -> Options:
     """Turn arguments and environment into options; an obstacle to the container node means no cluster."""
     given = arguments.kubeconfig or _path_or_none(env.text("BERTH_KUBECONFIG"))
-    gpus = arguments.gpus if arguments.gpus is not None else DEMO_GPUS * arguments.demo
+    demo = arguments.demo or arguments.reset_demo
+    gpus = arguments.gpus if arguments.gpus is not None else DEMO_GPUS * demo
     return Options(
         layout=layout_of(arguments.data_dir or env.data_dir()),
         port=arguments.port,
@@ -51,7 +55,8 @@ def chosen(arguments: argparse.Namespace, *, obstacles: Sequence[str]) -> Option
         cluster=_cluster(arguments, given=given, obstacles=obstacles),
         kubeconfig=given.expanduser().absolute() if given else None,
         gpus=gpus,
-        demo=arguments.demo,
+        demo=demo,
+        reset_demo=arguments.reset_demo,
         database_url=env.text("DATABASE_URL"),
         redis_url=env.text("REDIS_URL"),
     )

@@ -14,6 +14,7 @@ from portal.embedded.postgres import Postgres
 from portal.embedded.valkey import Valkey
 
 _BUILD_NICENESS = 19
+_DEMO_NICENESS = 10
 _NODE_GRACE_S = 40.0
 _WORKER_THREADS = 8
 
@@ -37,6 +38,7 @@ class Options:
     kubeconfig: Path | None = None
     gpus: int = 0
     demo: bool = False
+    reset_demo: bool = False
     database_url: str = ""  # empty: the embedded server
     redis_url: str = ""
     settings: tuple[tuple[str, str], ...] = ()
@@ -102,8 +104,10 @@ def _steps(options: Options, *, after: tuple[str, ...]) -> list[ChildSpec]:
     specs = [_step("static", "Static files", "collectstatic", "--noinput", "--verbosity", "0", after=())]
     specs.append(_step("migrate", "Database tables", "migrate", "--noinput", "--verbosity", "0", after=after))
     specs.append(_step("templates", "Templates", "load_templates", after=("migrate",)))
+    if options.reset_demo:
+        specs.append(_step("demo-reset", "Demo, removal of the old one", "reset_demo", after=("templates",)))
     if options.demo:
-        specs.append(_step("demo", "Demo accounts", "seed_demo", after=("templates",)))
+        specs.append(_step("demo", "Demo accounts", "seed_demo", after=(specs[-1].name,)))
     return specs
 
 
@@ -121,7 +125,7 @@ def _portal(
     worker = _celery("worker", "--pool", "threads", "--concurrency", str(_WORKER_THREADS), "--without-mingle")
     # The pages come first: the others would only take their cores while people wait for an answer.
     after_web = (*after, "web")
-    return [
+    services = [
         ChildSpec("web", "Portal", web, after=after, ready=OnProbe(is_answering), pass_fds=(web_fd,), grace_s=12.0),
         _service("worker", "Worker", worker, after_web),
         _service("beat", "Scheduler", _celery("beat", "--schedule", beat_file, "--pidfile="), after_web),
@@ -129,6 +133,20 @@ def _portal(
         _service("queue", "Queue", _manage("run_queue"), after_web),
         _service("logcollector", "Log collector", _manage("run_logcollector"), after_web),
     ]
+    return [*services, _demo_work(after_web)] if options.demo else services
+
+
+def _demo_work(after: tuple[str, ...]) -> ChildSpec:
+    return ChildSpec(
+        "demo-work",
+        "Demo workloads",
+        _manage("run_demo"),
+        after=after,
+        ready=OnExit(),
+        restart=Restart.UNTIL_SUCCESS,
+        niceness=_DEMO_NICENESS,
+        announced=False,
+    )
 
 
 def _cluster(options: Options) -> list[ChildSpec]:

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import transaction
 
+from portal.core import demomarks
 from portal.core.models import PlatformRole, User
 from tenants.models import Tenant
 from tenants.services import membership_set, tenant_create
@@ -40,6 +41,8 @@ PEOPLE = (
     Person("admin", "platform admin", platform_role=PlatformRole.ADMIN),
     Person("lead", "tenant admin of vision", tenant="vision", role=Role.ADMIN),
     Person("dev", "developer of vision", tenant="vision", role=Role.DEVELOPER),
+    Person("viewer", "viewer of vision", tenant="vision", role=Role.VIEWER),
+    Person("auditor", "auditor: reads everything, changes nothing", platform_role=PlatformRole.AUDITOR),
     Person("guest", "developer of speech, an outsider to vision", tenant="speech", role=Role.DEVELOPER),
 )
 
@@ -48,7 +51,7 @@ class Command(BaseCommand):
     help = "Make the demo's tenants and accounts where they are missing."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        missing = [person for person in PEOPLE if not User.objects.filter(username__iexact=person.username).exists()]
+        missing = [person for person in PEOPLE if not _is_there(person)]
         passwords = _passwords(settings.DATA_DIR / ACCOUNTS_FILE, missing)
         with transaction.atomic():
             made = [_user(person, passwords[person.username]) for person in missing]
@@ -61,7 +64,8 @@ class Command(BaseCommand):
             return
         for slug, (name, limits) in TENANTS.items():
             if not Tenant.objects.filter(slug=slug).exists():
-                tenant_create(actor=admin, slug=slug, name=name, limits=limits)
+                tenant = tenant_create(actor=admin, slug=slug, name=name, limits=limits)
+                demomarks.mark_made(tenant, tenant_id=tenant.pk, name=slug)
         for person, user in zip(people, made, strict=True):
             if person.tenant:
                 tenant = Tenant.objects.get(slug=person.tenant)
@@ -72,8 +76,23 @@ def _some_admin() -> User | None:
     return User.objects.filter(platform_role=PlatformRole.ADMIN, is_active=True).order_by("date_joined").first()
 
 
+def _is_there(person: Person) -> bool:
+    """Tell whether the name is in use; an account that a reset of the demo has emptied is made anew."""
+    user = User.objects.filter(username__iexact=person.username).first()
+    return user is not None and not _is_emptied(user)
+
+
+def _is_emptied(user: User) -> bool:
+    return not user.is_active and not user.has_usable_password() and demomarks.was_made(user)
+
+
 def _user(person: Person, password: str) -> User:
-    return User.objects.create_user(person.username, password=password, platform_role=person.platform_role)
+    user = User.objects.filter(username__iexact=person.username).first() or User(username=person.username)
+    user.platform_role, user.is_active = person.platform_role, True
+    user.set_password(password)
+    user.save()
+    demomarks.mark_made(user, name=person.username)
+    return user
 
 
 def _passwords(path: Path, missing: list[Person]) -> dict[str, str]:

@@ -26,14 +26,16 @@ def accounts(data_dir: Path) -> dict[str, str]:
 def test_everybody_can_sign_in_and_has_their_place(data_dir: Path) -> None:
     call_command("seed_demo")
     passwords = accounts(data_dir)
-    assert sorted(passwords) == ["admin", "dev", "guest", "lead"]
+    assert sorted(passwords) == ["admin", "auditor", "dev", "guest", "lead", "viewer"]
     assert all(User.objects.get(username=name).check_password(word) for name, word in passwords.items())
     assert User.objects.get(username="admin").is_platform_admin
+    assert User.objects.get(username="auditor").is_auditor
     places = Membership.objects.order_by("user__username").values_list("user__username", "tenant__slug", "role")
     assert list(places) == [
         ("dev", "vision", "developer"),
         ("guest", "speech", "developer"),
         ("lead", "vision", "admin"),
+        ("viewer", "vision", "viewer"),
     ]
     assert set(Tenant.objects.values_list("slug", flat=True)) == {"vision", "speech"}
 

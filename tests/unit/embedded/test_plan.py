@@ -39,6 +39,14 @@ def test_the_demo_seeds_after_the_templates_and_before_the_pages() -> None:
     assert "demo" in specs["web"].after
 
 
+def test_a_reset_of_the_demo_comes_before_its_making_and_its_work_after_the_pages() -> None:
+    specs = planned(replace(PLAIN, demo=True, reset_demo=True))
+    assert specs["demo-reset"].after == ("templates",)
+    assert specs["demo"].after == ("demo-reset",)
+    assert "web" in specs["demo-work"].after
+    assert "demo-reset" not in planned(replace(PLAIN, demo=True))
+
+
 def test_nothing_of_the_portal_starts_before_every_step_is_done() -> None:
     specs = planned(PLAIN)
     assert all(set(STEPS) <= set(specs[name].after) for name in PORTAL)
