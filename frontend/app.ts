@@ -2,6 +2,7 @@
 import { copyText, reveal } from "./dom";
 import { bindForms } from "./forms";
 import { refreshTimes, setServerTime } from "./reltime";
+import { bindSelection } from "./selection";
 import { textsOf } from "./texts";
 
 const REFRESH_MS = 5000;
@@ -83,6 +84,8 @@ function bindSearchKey(): void {
   document.addEventListener("keydown", (event) => {
     const focus = document.activeElement;
     const free = focus === null || focus === document.body || focus.id === "main";
+    const help = document.querySelector<HTMLAnchorElement>("[data-help]");
+    if (event.key === "?" && free && help && !event.ctrlKey && !event.metaKey) location.assign(help.href);
     const search = document.querySelector<HTMLInputElement>("[data-search]");
     if (event.key !== "/" || !free || !search || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
@@ -97,3 +100,4 @@ bindCopy();
 bindForms();
 bindTimes();
 bindSearchKey();
+bindSelection(textsOf("base"));

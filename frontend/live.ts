@@ -2,12 +2,13 @@
 import { refreshTimes } from "./reltime";
 import { LiveSocket, SIGNED_OUT, socketUrl } from "./socket";
 import { parse, swap } from "./swap";
-import { type Texts, textsOf } from "./texts";
+import { counted, type Texts, textsOf } from "./texts";
 import { placeAmong, Wanted } from "./wanted";
 
 const BATCH_MS = 150;
 const MOST_IDS = 50;
 const POLL_MS = 15_000;
+const MOST_COUNTED = 999;
 
 interface Change {
   type: string;
@@ -69,6 +70,7 @@ abstract class Live {
 
 export class LiveRows extends Live {
   private readonly waiting = new Set<string>();
+  private readonly newer = new Set<string>();
   private readonly wanted: Wanted;
   private timer = 0;
 
@@ -126,14 +128,28 @@ export class LiveRows extends Live {
     if (old && this.root.contains(old)) {
       const same = old.dataset["version"] !== undefined && old.dataset["version"] === fresh.dataset["version"];
       if (same || old.outerHTML === fresh.outerHTML) return;
+      keepTick(old, fresh);
       swap(old, fresh);
       if (said(old) === said(fresh)) return;
     } else if (fits && this.root.dataset["liveNew"] !== undefined) {
       const rows = rowsOf(this.root);
+      if (rows.length >= Number(this.root.dataset["liveMost"] ?? Infinity)) {
+        this.tellNewer(idOf(fresh));
+        return;
+      }
       this.root.insertBefore(fresh, rows[placeAmong(createdOf(fresh), rows.map(createdOf))] ?? null);
       this.showFilled();
     } else return;
     fresh.classList.add("flash");
+  }
+
+  // A tab that stays open for days keeps no more rows: it counts what came, and links to the list as it is now.
+  private tellNewer(id: string): void {
+    if (this.newer.size < MOST_COUNTED) this.newer.add(id);
+    const link = document.querySelector<HTMLElement>("[data-newer]");
+    if (!link) return;
+    link.textContent = counted(this.texts, "newer", this.newer.size);
+    link.hidden = false;
   }
 
   private showFilled(): void {
@@ -144,6 +160,11 @@ export class LiveRows extends Live {
 
 function rowsOf(holder: ParentNode | null): HTMLElement[] {
   return [...(holder?.querySelectorAll<HTMLElement>("[id^=row-]") ?? [])];
+}
+
+function keepTick(old: HTMLElement, fresh: HTMLElement): void {
+  const [before, after] = [old, fresh].map((row) => row.querySelector<HTMLInputElement>(".c-check input"));
+  if (before && after) after.checked = before.checked;
 }
 
 function idOf(row: HTMLElement): string {

@@ -1,35 +1,56 @@
 """The list's state as it lives in the URL: which work, of whom, in which state, where in the pages. No request key
 reaches a query but through these fields."""
 
-from collections.abc import Mapping
+import datetime as dt
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
+from django.utils import timezone
+from django.utils.dateparse import parse_date
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from portal.core.models import User
 from tenants import roles
 from tenants.specs import slug_valid
+from workloads.models import STATE_CHOICES, SavedFilter
 from workloads.selectors import Cursor, Filters, cursor_of
-from workloads.specs import ACTIVE, State
+from workloads.specs import ACTIVE, KINDS, State
 
 MAX_TEXT = 100
+MAX_OWNER = 150
 VIEWS: dict[str, tuple[str | Promise, bool, bool]] = {
     "mine-active": (_("Mine, active"), True, True),
     "mine": (_("All mine"), True, False),
     "active": (_("Active"), False, True),
     "all": (_("All"), False, False),
 }
+WITHIN: dict[str, tuple[Promise, dt.timedelta]] = {
+    "1d": (_("Last day"), dt.timedelta(days=1)),
+    "7d": (_("Last 7 days"), dt.timedelta(days=7)),
+    "30d": (_("Last 30 days"), dt.timedelta(days=30)),
+}
+NARROWING = ("state", "kind", "tenant", "owner", "text", "within", "since", "until")
+KEYS = {"text": "q"}  # fields whose name in the URL is another
 
 
 @dataclass(frozen=True, slots=True)
 class ViewLink:
-    """A preset of the list."""
+    """A preset of the list, or a saved filter."""
 
     label: str | Promise
     url: str
     current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SetFilter:
+    """A filter that is set and stands in no field in sight, with the list without it."""
+
+    label: str | Promise
+    value: str
+    url: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +60,14 @@ class Listing:
     view: str
     default_view: str
     state: str = ""
+    kind: str = ""
     tenant: str = ""
+    owner: str = ""
     text: str = ""
+    within: str = ""
+    since: str = ""
+    until: str = ""
+    order: str = ""
     after: str = ""
     before: str = ""
 
@@ -48,7 +75,17 @@ class Listing:
     def filters(self) -> Filters:
         """What to ask the selector for."""
         _label, mine, active = VIEWS[self.view]
-        return Filters(mine=mine, active=active, state=self.state, tenant=self.tenant, text=self.text)
+        return Filters(
+            mine=mine,
+            active=active,
+            state=self.state,
+            tenant=self.tenant,
+            text=self.text,
+            kind=self.kind,
+            owner=self.owner,
+            created_from=self._created_from(),
+            created_until=_midnight(self.until, days=1),
+        )
 
     @property
     def cursor(self) -> Cursor | None:
@@ -56,13 +93,22 @@ class Listing:
         return cursor_of(self.before, before=True) if self.before else cursor_of(self.after)
 
     @property
+    def oldest_first(self) -> bool:
+        return self.order == "oldest"
+
+    @property
     def narrowed(self) -> bool:
         """Whether more than the view decides what is shown."""
-        return bool(self.state or self.tenant or self.text)
+        return any(getattr(self, name) for name in NARROWING)
 
     @property
     def first_page(self) -> bool:
         return not (self.after or self.before)
+
+    @property
+    def takes_new(self) -> bool:
+        """Whether rows that are submitted from now on belong to what is shown."""
+        return self.first_page and not self.oldest_first and not self.until
 
     @property
     def states(self) -> list[str]:
@@ -74,21 +120,17 @@ class Listing:
     @property
     def rows_query(self) -> str:
         """The query string with which the rows of this list are asked for: what narrows it, not where it stands."""
-        fields = {"view": self.view, "state": self.state, "tenant": self.tenant, "q": self.text}
-        return "?" + urlencode({name: value for name, value in fields.items() if value})
+        return self.query_of(("view", *NARROWING))
+
+    @property
+    def saved_query(self) -> str:
+        """The query string that a saved filter keeps."""
+        return self.query_of(("view", *NARROWING, "order"))
 
     def query(self, **changes: str) -> str:
         """Return the query string of this list with other values; the place in the pages is kept only if given."""
         wanted = replace(self, **{"after": "", "before": "", **changes})
-        fields = {
-            "view": "" if wanted.view == wanted.default_view else wanted.view,
-            "state": wanted.state,
-            "tenant": wanted.tenant,
-            "q": wanted.text,
-            "after": wanted.after,
-            "before": wanted.before,
-        }
-        return "?" + urlencode({name: value for name, value in fields.items() if value})
+        return wanted.query_of(("view", *NARROWING, "order", "after", "before"))
 
     def at(self, cursor: Cursor | None) -> str:
         """Return the query string of the page at a cursor; "" where there is none."""
@@ -103,22 +145,89 @@ class Listing:
             for name, (label, _mine, _active) in VIEWS.items()
         ]
 
+    def saved(self, kept: Iterable[SavedFilter]) -> list[ViewLink]:
+        """Return a person's saved filters as links."""
+        return [ViewLink(one.name, f"?{one.query}", f"?{one.query}" == self.saved_query) for one in kept]
+
+    def set_filters(self) -> list[SetFilter]:
+        """Return the filters that stand in no field in sight, as what can be taken away."""
+        words: list[tuple[str, str | Promise, str]] = [
+            ("kind", _("Kind"), self.kind),
+            ("owner", _("Owner"), self.owner),
+            ("since", _("From"), self.since),
+            ("until", _("To"), self.until),
+        ]
+        return [SetFilter(label, value, self.query(**{name: ""})) for name, label, value in words if value]
+
+    def order_url(self) -> str:
+        """Return the query string of this list the other way round."""
+        return self.query(order="" if self.oldest_first else "oldest")
+
+    def query_of(self, names: Iterable[str]) -> str:
+        """Return the query string of some of the fields."""
+        fields = {KEYS.get(name, name): getattr(self, name) for name in names}
+        return "?" + urlencode({name: value for name, value in fields.items() if value})
+
+    def _created_from(self) -> dt.datetime | None:
+        if self.within:
+            return timezone.now() - WITHIN[self.within][1]
+        return _midnight(self.since)
+
 
 def listing_of(query: Mapping[str, str], user: User) -> Listing:
     """Read a query string; values that mean nothing are left out."""
     default = "active" if user.is_platform_admin or user.is_auditor else "mine-active"
-    view, state, tenant = query.get("view", ""), query.get("state", ""), query.get("tenant", "")
+    view, tenant, within = query.get("view", ""), query.get("tenant", ""), query.get("within", "")
     return Listing(
         view=view if view in VIEWS else default,
         default_view=default,
-        state=state if state in set(State) else "",
+        state=_one_of(query.get("state", ""), set(State)),
+        kind=_one_of(query.get("kind", ""), KINDS),
         tenant=tenant if slug_valid(tenant) else "",
-        text=query.get("q", "").replace("\0", "").strip()[:MAX_TEXT],
+        owner=_text(query.get("owner", ""), MAX_OWNER),
+        text=_text(query.get("q", ""), MAX_TEXT),
+        within=within if within in WITHIN else "",
+        since="" if within in WITHIN else _date(query.get("since", "")),
+        until=_date(query.get("until", "")),
+        order=_one_of(query.get("order", ""), {"oldest"}),
         after=query.get("after", ""),
         before=query.get("before", ""),
     )
 
 
+def choices() -> dict[str, list[tuple[str, str | Promise]]]:
+    """Return what the fields of the filter offer."""
+    return {
+        "states": [(value, label) for value, label in STATE_CHOICES],
+        "withins": [(value, label) for value, (label, _span) in WITHIN.items()],
+        "kinds": [("job", _("Job"))],
+    }
+
+
 def shows_tenants(user: User) -> bool:
     """Tell whether the user's lists need a column that says whose tenant a row is of."""
     return user.is_platform_admin or user.is_auditor or len(roles.memberships_of(user)) > 1
+
+
+def _one_of(value: str, known: Iterable[str]) -> str:
+    return value if value in set(known) else ""
+
+
+def _text(value: str, most: int) -> str:
+    return value.replace("\0", "").strip()[:most]
+
+
+def _date(value: str) -> str:
+    try:
+        found = parse_date(value)
+    except ValueError:
+        return ""
+    # the ends of the calendar have no midnight in every zone
+    return found.isoformat() if found and dt.date.min.year < found.year < dt.date.max.year else ""
+
+
+def _midnight(day: str, *, days: int = 0) -> dt.datetime | None:
+    found = parse_date(day) if day else None
+    if found is None:
+        return None
+    return timezone.make_aware(dt.datetime.combine(found + dt.timedelta(days=days), dt.time()))

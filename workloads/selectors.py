@@ -3,16 +3,15 @@
 Everything goes through visible_to(); a missing and a foreign id raise the same NotVisible.
 """
 
-import base64
-import binascii
 import datetime as dt
+import re
 import uuid
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Case, Exists, F, Q, QuerySet, Sum, Value, When
-from django.utils.dateparse import parse_datetime
+from django.db.models import Case, Exists, F, Q, QuerySet, Subquery, Sum, Value, When
+from django.db.models.functions import Lower
 
 from portal.core import policy
 from portal.core.errors import NotVisible
@@ -22,7 +21,11 @@ from tenants.models import Tenant
 from tenants.roles import GRANTS, memberships_of
 from tenants.selectors import tenant_get
 from tenants.specs import Limits
-from workloads.models import Attempt, Pod, Template, Workload, WorkloadEvent, WorkloadQuerySet
+from workloads.keyset import Cursor as Cursor
+from workloads.keyset import Page as Page
+from workloads.keyset import Walk
+from workloads.keyset import cursor_of as cursor_of
+from workloads.models import Attempt, Pod, Template, Workload, WorkloadEvent
 from workloads.specs import ACTIVE
 
 PAGE_SIZE = 50
@@ -30,6 +33,8 @@ MOST_EVENTS = 200
 MOST_PODS = 500
 MOST_ROWS_ASKED = 100
 MOST_TENANTS = 200
+SEARCH_STRETCH = 10_000  # rows that one search reads at most
+_KUBE_NAME = re.compile(r"w-[a-z2-7]{10}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,59 +46,38 @@ class Filters:
     state: str = ""
     tenant: str = ""
     text: str = ""
+    kind: str = ""
+    owner: str = ""  # a user name
+    created_from: dt.datetime | None = None
+    created_until: dt.datetime | None = None  # the first moment that is too late
 
 
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """A place between two rows of a list ordered newest first; `before` asks for the newer side of it."""
+def workload_list(
+    *,
+    user: User,
+    filters: Filters,
+    cursor: Cursor | None = None,
+    limit: int = PAGE_SIZE,
+    oldest_first: bool = False,
+    with_spec: bool = True,
+) -> Page:
+    """Return one page of the workloads that the user may see, newest first unless told otherwise.
 
-    created: dt.datetime
-    id: uuid.UUID
-    before: bool = False
-
-    def token(self) -> str:
-        """Return the cursor as it stands in a URL."""
-        return base64.urlsafe_b64encode(f"{self.created.isoformat()} {self.id.hex}".encode()).decode().rstrip("=")
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Rows newest first, and the cursors of the pages before and after where these exist."""
-
-    rows: list[Workload]
-    newer: Cursor | None
-    older: Cursor | None
-
-
-def cursor_of(token: str, *, before: bool = False) -> Cursor | None:
-    """Read a token from a URL; None for anything that is not one."""
-    try:
-        moment, _, hexes = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode().partition(" ")
-        created = parse_datetime(moment)
-        if created is None or created.tzinfo is None:
-            return None
-        return Cursor(created, uuid.UUID(hexes), before)
-    except (binascii.Error, UnicodeError, ValueError):
-        return None
-
-
-def workload_list(*, user: User, filters: Filters, cursor: Cursor | None = None, limit: int = PAGE_SIZE) -> Page:
-    """Return one page of the workloads that the user may see. One statement whatever the number of rows."""
-    rows = Workload.objects.visible_to(user).select_related("tenant", "owner").filter(_wanted(user, filters))
-    if cursor is not None and cursor.before:
-        found = list(_newer_than(rows, cursor).order_by("created", "id")[: limit + 1])
-        shown = found[:limit][::-1]
-        return (
-            Page(shown, _at(shown[0], before=True) if len(found) > limit else None, _at(shown[-1]))
-            if shown
-            else (Page([], None, None))
-        )
-    if cursor is not None:
-        rows = _older_than(rows, cursor)
-    found = list(rows.order_by("-created", "-id")[: limit + 1])
-    shown = found[:limit]
-    newer = _at(shown[0], before=True) if shown and cursor is not None else None
-    return Page(shown, newer, _at(shown[-1]) if len(found) > limit else None)
+    One statement whatever the number of rows; one more where a search found nothing in the stretch that it read.
+    """
+    walk = Walk(cursor, limit, oldest_first)
+    rows = walk.placed(_scope(user, filters))
+    rows = rows if with_spec else rows.defer("spec")
+    if not filters.text or _exact(filters.text):
+        return walk.page(list(rows.filter(_matches(filters.text))[: limit + 1]))
+    stretch_end = walk.stretch_end(walk.placed(_scope(user, filters)), SEARCH_STRETCH)
+    searched = rows.annotate(stretch_end=Subquery(stretch_end)).filter(walk.within("stretch_end"))
+    found = list(searched.filter(_matches(filters.text))[: limit + 1])
+    page = walk.page(found)
+    if len(found) > limit:
+        return page
+    end = found[0].stretch_end if found else stretch_end.first()
+    return walk.cut_short(page, end) if end else page
 
 
 def workload_rows(*, user: User, ids: Collection[uuid.UUID], filters: Filters) -> list[Workload]:
@@ -213,36 +197,54 @@ def _limits(row: Mapping[str, Any]) -> Limits:
     )
 
 
+def _scope(user: User, filters: Filters) -> QuerySet[Workload]:
+    """Return the user's workloads that fit all filters but the text; tenants as literal ids, which an index can use."""
+    rows = Workload.objects.visible_to(user).select_related("tenant", "owner").filter(_narrowed(user, filters))
+    if user.is_platform_admin or user.is_auditor:
+        return rows
+    return rows.filter(tenant_id__in=[found.tenant_id for found in memberships_of(user)])
+
+
 def _wanted(user: User, filters: Filters) -> Q:
+    return _narrowed(user, filters) & _matches(filters.text)
+
+
+def _narrowed(user: User, filters: Filters) -> Q:
     wanted = Q(owner=user) if filters.mine else Q()
     if filters.state:
         wanted &= Q(state=filters.state)
     elif filters.active:
         wanted &= Q(state__in=[state.value for state in ACTIVE])
     if filters.tenant:
-        wanted &= Q(tenant__slug=filters.tenant)
-    return wanted & _matches(filters.text) if filters.text else wanted
+        wanted &= Q(tenant_id=Subquery(Tenant.objects.filter(slug=filters.tenant).values("pk")[:1]))
+    if filters.owner:
+        wanted &= Q(owner_id=_person_named(filters.owner))
+    if filters.kind:
+        wanted &= Q(kind=filters.kind)
+    if filters.created_from:
+        wanted &= Q(created__gte=filters.created_from)
+    if filters.created_until:
+        wanted &= Q(created__lt=filters.created_until)
+    return wanted
+
+
+def _person_named(username: str) -> Subquery:
+    named = User.objects.annotate(lower_name=Lower("username")).filter(lower_name=username.lower())
+    return Subquery(named.values("pk")[:1])
 
 
 def _matches(text: str) -> Q:
-    found = Q(name__icontains=text) | Q(kube_name=text) | Q(spec__image__icontains=text)
-    found |= Q(owner__username__iexact=text)
+    if not text:
+        return Q()
+    found = Q(name__icontains=text) | Q(image__icontains=text) | Q(owner_id=_person_named(text))
+    return _exact(text) or found
+
+
+def _exact(text: str) -> Q | None:
+    """Return the condition for a text that names one workload: its id, or its name in the cluster."""
+    if _KUBE_NAME.fullmatch(text):
+        return Q(kube_name=text)
     try:
-        return found | Q(pk=uuid.UUID(text))
+        return Q(pk=uuid.UUID(text))
     except ValueError:
-        return found
-
-
-def _at(row: Workload, *, before: bool = False) -> Cursor:
-    return Cursor(row.created, row.pk, before)
-
-
-def _older_than(rows: WorkloadQuerySet, cursor: Cursor) -> WorkloadQuerySet:
-    # the first condition bounds the index scan, the second breaks ties
-    ties = Q(created__lt=cursor.created) | Q(created=cursor.created, id__lt=cursor.id)
-    return rows.filter(created__lte=cursor.created).filter(ties)
-
-
-def _newer_than(rows: WorkloadQuerySet, cursor: Cursor) -> WorkloadQuerySet:
-    ties = Q(created__gt=cursor.created) | Q(created=cursor.created, id__gt=cursor.id)
-    return rows.filter(created__gte=cursor.created).filter(ties)
+        return None

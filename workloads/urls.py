@@ -2,14 +2,20 @@
 
 from django.urls import path
 
-from workloads import logviews, views
+from workloads import compareviews, export, listviews, logviews, views
 
 app_name = "workloads"
 urlpatterns = [
-    path("", views.workloads, name="list"),
-    path("rows/", views.rows, name="rows"),
+    path("", listviews.workloads, name="list"),
+    path("rows/", listviews.rows, name="rows"),
+    path("columns/", listviews.choose_columns, name="columns"),
+    path("filters/", listviews.filters, name="filters"),
+    path("filters/<uuid:filter_id>/", listviews.filter_change, name="filter"),
+    path("bulk/", listviews.act_on_several, name="bulk"),
+    path("export.csv", export.download, name="export"),
     path("new/", views.new, name="new"),
     path("new/verdict/", views.verdict, name="verdict"),
+    path("compare/", compareviews.compare, name="compare"),
     path("<uuid:workload_id>/", views.detail, name="detail"),
     path("<uuid:workload_id>/head/", views.head, name="head"),
     path("<uuid:workload_id>/logs/", views.logs, name="logs"),

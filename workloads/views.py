@@ -25,47 +25,14 @@ from tenants.specs import Limits
 from tenants.usage import NOTHING, held_by
 from workloads import explain, images, presentation, selectors, services, timeline
 from workloads.forms import AskForm, SubmitForm, initial_of
-from workloads.listing import listing_of, shows_tenants
 from workloads.logs import read
-from workloads.models import STATE_CHOICES, Workload
+from workloads.models import Workload
 from workloads.specs import TERMINAL, State
 from workloads.verdict import verdict_of
 
 LOG_PAGE_LINES = 200
 OVERVIEW_LINES = 100
 MAX_SEQ_DIGITS = 19
-
-
-@route(Action.WORKLOAD_VIEW)
-@require_GET
-def workloads(request: HttpRequest) -> HttpResponse:
-    user = person(request)
-    listing = listing_of(request.GET, user)
-    page = selectors.workload_list(user=user, filters=listing.filters, cursor=listing.cursor)
-    context = {
-        "listing": listing,
-        "rows": presentation.told_all(page.rows),
-        "several": shows_tenants(user),
-        "states": STATE_CHOICES,
-        "newer_url": listing.at(page.newer),
-        "older_url": listing.at(page.older),
-        "may_submit": selectors.may_submit_somewhere(user),
-        "starts": [],
-    }
-    if not page.rows and not listing.narrowed and listing.view == "mine-active" and context["may_submit"]:
-        context["starts"] = selectors.first_templates(user=user)
-    return render(request, "workloads/list.html", context)
-
-
-@route(Action.WORKLOAD_VIEW)
-@require_GET
-def rows(request: HttpRequest) -> HttpResponse:
-    user = person(request)
-    filters = listing_of(request.GET, user).filters
-    found = selectors.workload_rows(user=user, ids=_ids(request.GET.get("ids", "")), filters=filters)
-    brief = "brief" in request.GET
-    context = {"rows": presentation.told_all(found), "several": shows_tenants(user), "brief": brief}
-    return _fragment("workloads/_rows.html", context)
 
 
 @route(Action.WORKLOAD_SUBMIT)
@@ -273,15 +240,6 @@ def _may_cancel(user: User, workload: Workload) -> bool:
         return False
     action = Action.WORKLOAD_CANCEL if workload.owner_id == user.pk else Action.WORKLOAD_CANCEL_ANY
     return policy.allowed(user, action, workload)
-
-
-def _ids(text: str) -> list[uuid.UUID]:
-    ids = []
-    for part in text.split(",")[: selectors.MOST_ROWS_ASKED]:
-        found = _uuid(part)
-        if found:
-            ids.append(found)
-    return ids
 
 
 def _uuid(text: str) -> uuid.UUID | None:

@@ -23,6 +23,10 @@ BASE: Texts = {
     "signed_out": _("Not live: sign in again"),
     "copied": _("Copied"),
     "copy_failed": _("Could not copy"),
+    "selected_one": _("{n} selected"),
+    "selected_other": _("{n} selected"),
+    "newer_one": _("{n} newer workload: show it"),
+    "newer_other": _("{n} newer workloads: show them"),
 }
 
 LOGS: Texts = {

@@ -1,6 +1,7 @@
 """Which status and page each error becomes."""
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 
@@ -24,6 +25,15 @@ def fault_response(request: HttpRequest, fault: Exception) -> HttpResponse:
     response = page(request, 503, _("The database does not answer. What you sent was not stored; try again shortly."))
     response["Retry-After"] = str(RETRY_AFTER_S)
     return response
+
+
+def method_refused(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """Give an empty 405 its page; the methods that the address takes stay in its Allow header."""
+    if not isinstance(response, HttpResponseNotAllowed) or response.content:
+        return response
+    drawn = page(request, response.status_code)
+    drawn["Allow"] = response["Allow"]
+    return drawn
 
 
 def page(request: HttpRequest, status: int, message: str = "") -> HttpResponse:

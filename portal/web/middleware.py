@@ -12,6 +12,7 @@ from django.utils import timezone, translation
 
 from portal.core import errors
 from portal.core.models import User
+from portal.web import faults
 from portal.web.faults import fault_response
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -57,7 +58,7 @@ class FaultMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
+        return faults.method_refused(request, self.get_response(request))
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if isinstance(exception, errors.PortalError):
