@@ -114,7 +114,8 @@ def _prepare(options: Options, console: Console) -> None:
     postgres = plan.postgres_of(options)
     if postgres and postgres.prepare():
         console.say("PostgreSQL: made a new database")
-    layout.write_env_file({**plan.environment(options), "BERTH_PYTHON": sys.executable})
+    kubeconfig = {"BERTH_KUBECONFIG": str(options.kubeconfig)} if options.kubeconfig else {}
+    layout.write_env_file({**plan.environment(options), **kubeconfig, "BERTH_PYTHON": sys.executable})
 
 
 def _supervise(options: Options, web_fd: int, console: Console, state: StateFile) -> int:

@@ -1,6 +1,7 @@
 """Keeps Berth's three narrow identities for a cluster valid, with an administrator's kubeconfig that only it reads.
 
-`check` says whether the cluster can be reached at all; `keep` runs for ever and says `ready` when the identities exist.
+`check` says whether the cluster can be reached at all; `keep` runs for ever and says `ready` when the identities exist;
+`purge` removes what this installation made.
 """
 
 import argparse
@@ -8,17 +9,23 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import NoReturn, Protocol
+from uuid import UUID
+
+import psycopg
 
 from portal import env
-from portal.kube.bootstrap import ClusterAccess
+from portal.kube.bootstrap import ClusterAccess, write_private
 from portal.kube.client import credentials_file
 from portal.kube.errors import KubeError
+from portal.kube.ownership import purge
 from portal.kube.rest import RestKube
 from portal.kube.types import NAMESPACES
 
 _LOOK_EVERY_S = 3.0
 _CHECK_TIMEOUT_S = 8.0
+_PURGE_TIMEOUT_S = 180.0
+_ID_FILE = "installation"
 
 
 class Access(Protocol):
@@ -73,27 +80,57 @@ def check(kubeconfig: Path) -> None:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Check once, or keep for ever."""
+    """Check or purge once, or keep for ever."""
     parser = argparse.ArgumentParser(prog="portal.embedded.cluster_access")
-    parser.add_argument("verb", choices=["check", "keep"])
+    parser.add_argument("verb", choices=["check", "keep", "purge"])
     parser.add_argument("--admin-kubeconfig", type=Path, required=True)
     arguments = parser.parse_args(argv)
     kubeconfig: Path = arguments.admin_kubeconfig
-    if arguments.verb == "check":
-        try:
+    if arguments.verb == "keep":
+        _keep_for_ever(kubeconfig)
+    try:
+        if arguments.verb == "check":
             check(kubeconfig)
-        except KubeError as exc:
-            sys.stderr.write(f"{exc}\n")
-            return 1
-        return 0
+            return 0
+        return _purge(kubeconfig)
+    except (KubeError, OSError, ValueError) as exc:
+        sys.stderr.write(f"{exc}\n")
+        return 1
+
+
+def _keep_for_ever(kubeconfig: Path) -> NoReturn:
     keeper = Keeper(
         kubeconfig=kubeconfig,
-        make_access=lambda: ClusterAccess(admin_kubeconfig=kubeconfig, directory=env.cluster_dir()),
+        make_access=lambda: ClusterAccess(
+            admin_kubeconfig=kubeconfig, directory=env.cluster_dir(), installation=_known_installation()
+        ),
         say=lambda line: print(line, flush=True),
     )
     while True:
         keeper.step()
         time.sleep(_LOOK_EVERY_S)
+
+
+def _known_installation() -> UUID:
+    """Return the installation's id from its database, and note it for a purge, when there is no database any more."""
+    try:
+        with psycopg.connect(env.text("DATABASE_URL"), connect_timeout=5) as connection:
+            row = connection.execute("SELECT id FROM core_installation").fetchone()
+    except psycopg.Error as exc:
+        raise OSError(f"the database does not answer: {exc}") from exc
+    if row is None:
+        raise OSError("the database does not name its installation yet")
+    write_private(env.cluster_dir() / _ID_FILE, f"{row[0]}\n")
+    return UUID(str(row[0]))
+
+
+def _purge(kubeconfig: Path) -> int:
+    installation = UUID((env.cluster_dir() / _ID_FILE).read_text(encoding="ascii").strip())
+    kube = RestKube(credentials_file(kubeconfig))
+    is_gone = purge(
+        kube, installation=installation, timeout_s=_PURGE_TIMEOUT_S, say=lambda line: print(line, flush=True)
+    )
+    return 0 if is_gone else 1
 
 
 if __name__ == "__main__":

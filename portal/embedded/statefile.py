@@ -42,7 +42,7 @@ class StateFile:
             running = read_state(self.path)
             raise StartError(
                 f"Berth already runs on {self._data_dir} (pid {running.get('pid', '?')}, {running.get('url', '?')}). "
-                "Stop it with Ctrl-C where it runs, or choose another --data-dir.",
+                "Stop it with Ctrl-C where it runs or with bin/berth down, or choose another --data-dir.",
                 exit_code=_IN_USE,
             ) from None
         self._lock_fd = descriptor

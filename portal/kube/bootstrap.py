@@ -11,20 +11,20 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import get_args
+from uuid import UUID
 
 import msgspec
-from ruamel.yaml import YAML
 
 from portal.kube.client import credentials_file
 from portal.kube.credentials import Credentials
 from portal.kube.decode import decode_object
 from portal.kube.gateway import Identity, Object
+from portal.kube.ownership import apply_roles
 from portal.kube.rest import RestKube
-from portal.kube.types import KNOWN_RESOURCES, SERVICEACCOUNTS, Resource
+from portal.kube.types import SERVICEACCOUNTS
 
 SYSTEM_NAMESPACE = "berth-system"
 TOKEN_LIFE_S = 24 * 3600
-RBAC_FILE = Path(__file__).parents[2] / "deploy" / "rbac.yaml"
 
 
 class _TokenStatus(msgspec.Struct, frozen=True, rename="camel"):
@@ -39,16 +39,16 @@ class _TokenAnswer(msgspec.Struct, frozen=True):
 class ClusterAccess:
     """Keeps a directory of kubeconfigs valid. Its methods raise KubeError while the cluster is away: call again."""
 
-    def __init__(self, *, admin_kubeconfig: Path, directory: Path) -> None:
+    def __init__(self, *, admin_kubeconfig: Path, directory: Path, installation: UUID | None = None) -> None:
         self._file = credentials_file(admin_kubeconfig)
         self._kube = RestKube(self._file)
         self._directory = directory
+        self._installation = installation
         self._renew_at = 0.0
 
     def establish(self) -> None:
-        """Apply the roles and write fresh kubeconfigs; may be repeated."""
-        for document in load_documents(RBAC_FILE):
-            self._kube.apply(resource_of(document), document, namespace=document["metadata"].get("namespace"))
+        """Apply the roles and write fresh kubeconfigs; may be repeated. Raises Conflict for somebody else's object."""
+        apply_roles(self._kube, installation=self._installation)
         self._mint()
 
     def refresh(self) -> bool:
@@ -75,18 +75,6 @@ class ClusterAccess:
             "spec": {"expirationSeconds": TOKEN_LIFE_S},
         }
         return decode_object(self._kube.request("POST", path, body=body), _TokenAnswer).status
-
-
-def load_documents(path: Path) -> list[Object]:
-    """Return the manifests in a YAML file."""
-    with path.open(encoding="utf-8") as file:
-        return [document for document in YAML(typ="safe").load_all(file) if document]
-
-
-def resource_of(body: Object) -> Resource:
-    """Return the resource that a manifest is of. Raises KeyError for a kind that Berth does not know."""
-    by_kind = {(resource.api_version, resource.kind): resource for resource in KNOWN_RESOURCES}
-    return by_kind[body["apiVersion"], body["kind"]]
 
 
 def kubeconfig_of(admin: Credentials, *, name: str, token: str) -> Object:

@@ -43,9 +43,12 @@ def free_port() -> int:
 class Product:
     """One running installation."""
 
-    def __init__(self, data_dir: Path, *arguments: str, kubeconfig: Path | None = None) -> None:
+    def __init__(
+        self, data_dir: Path, *arguments: str, kubeconfig: Path | None = None, servers: dict[str, str] | None = None
+    ) -> None:
         self.data_dir = data_dir
         self._kubeconfig = kubeconfig
+        self._servers = servers or {}  # DATABASE_URL, REDIS_URL of servers that are not its own
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.console = data_dir.parent / f"{data_dir.name}.console"
@@ -63,7 +66,7 @@ class Product:
             self._process = subprocess.Popen(
                 [*argv, "--port", str(self.port), *self._arguments],
                 cwd=ROOT,
-                env={**env, "PYTHONUNBUFFERED": "1"},
+                env={**env, **self._servers, "PYTHONUNBUFFERED": "1"},
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=console,
@@ -107,6 +110,13 @@ class Product:
         if self.process.poll() is None:
             self.process.send_signal(how)
         return self.process.wait(STOP_TIMEOUT_S)
+
+    def berth(self, *words: str, timeout_s: float = 240.0) -> subprocess.CompletedProcess[str]:
+        """Run `bin/berth` for this installation, as from another terminal."""
+        command = [str(ROOT / "bin" / "berth"), "--data-dir", str(self.data_dir), *words]
+        hidden = {"DATABASE_URL", "REDIS_URL", "BERTH_DATA_DIR"}
+        env = {name: value for name, value in os.environ.items() if name not in hidden}
+        return subprocess.run(command, env=env, capture_output=True, text=True, timeout=timeout_s, check=False)
 
     def state(self) -> dict[str, Any]:
         """Return up.json."""

@@ -1,7 +1,7 @@
 """What deploy/rbac.yaml may never grow into."""
 
-from portal.kube.bootstrap import RBAC_FILE, load_documents, resource_of
 from portal.kube.gateway import Object
+from portal.kube.ownership import RBAC_FILE, load_documents, resource_of
 
 BY_NAME_ONLY = {"bind", "impersonate"}
 NEVER = {"escalate", "*"}
