@@ -10,4 +10,4 @@ class TenantsConfig(AppConfig):
         from portal.core import policy
         from tenants import models, roles
 
-        policy.register([models.Tenant, models.Membership], roles.grants_on_tenant_object)
+        policy.register([models.Tenant, models.Membership], roles.grants_on_tenant_object, roles.tenant_id_of)

@@ -14,9 +14,10 @@ class TenantQuerySet(models.QuerySet["Tenant"]):
         """Return the tenants that somebody may see: their own, or all with a platform role."""
         if not isinstance(user, User) or not user.is_active:
             return self.none()
+        rows = self.filter(pk=user.bound_tenant_id) if user.bound_tenant_id else self
         if user.is_platform_admin or user.is_auditor:
-            return self
-        return self.filter(memberships__user=user)
+            return rows
+        return rows.filter(memberships__user=user)
 
 
 class Tenant(UUIDModel):

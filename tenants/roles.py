@@ -1,5 +1,7 @@
 """Which actions each tenant role grants. Rows of data; `portal.core.policy` asks them."""
 
+from uuid import UUID
+
 from django.db.models import Model
 
 from portal.core.models import User
@@ -15,10 +17,15 @@ GRANTS: dict[str, frozenset[Action]] = {Role.VIEWER: _VIEWER, Role.DEVELOPER: _D
 
 
 def memberships_of(user: User) -> list[Membership]:
-    """Return the user's memberships with their tenants, by slug. One query, remembered on the user for its request."""
+    """Return the user's memberships with their tenants, by slug. One query, remembered on the user for its request.
+
+    Who acts by a token that is bound to a tenant has no other.
+    """
     seen: list[Membership] | None = getattr(user, "roles_seen", None)
     if seen is None:
-        seen = list(Membership.objects.filter(user=user).select_related("tenant").order_by("tenant__slug"))
+        rows = Membership.objects.filter(user=user).select_related("tenant").order_by("tenant__slug")
+        bound = user.bound_tenant_id
+        seen = list(rows.filter(tenant_id=bound) if bound else rows)
         user.roles_seen = seen  # type: ignore[attr-defined]
     return seen
 
@@ -38,3 +45,9 @@ def grants_on_tenant_object(user: User, obj: Model) -> frozenset[Action]:
     """Return what the user's membership grants on a tenant, or on an object that has one."""
     tenant = obj if isinstance(obj, Tenant) else obj.tenant  # type: ignore[attr-defined]
     return grants_in(user, tenant)
+
+
+def tenant_id_of(obj: Model) -> UUID:
+    """Return the id of a tenant, or of the one that an object belongs to."""
+    found: UUID = obj.pk if isinstance(obj, Tenant) else obj.tenant_id  # type: ignore[attr-defined]
+    return found

@@ -11,5 +11,5 @@ class WorkloadsConfig(AppConfig):
         from tenants import roles, usage
         from workloads import models, selectors
 
-        policy.register([models.Workload, models.Attempt], roles.grants_on_tenant_object)
+        policy.register([models.Workload, models.Attempt], roles.grants_on_tenant_object, roles.tenant_id_of)
         usage.register(selectors.held_by_tenants)

@@ -70,6 +70,8 @@ class WorkloadQuerySet(models.QuerySet["Workload"]):
         if not isinstance(user, User) or not user.is_active:
             return self.none()
         shown = self.filter(hidden=False)
+        if user.bound_tenant_id:
+            shown = shown.filter(tenant_id=user.bound_tenant_id)
         if user.is_platform_admin or user.is_auditor:
             return shown
         return shown.filter(tenant__memberships__user=user)

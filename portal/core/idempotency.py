@@ -33,6 +33,11 @@ def claim(*, actor: User, key: str, digest: str, object_id: UUID) -> UUID | None
     return first.object_id
 
 
+def bind(*, actor: User, key: str, object_id: UUID) -> None:
+    """Say what a key that was claimed in this transaction made, where its id was not known before. One statement."""
+    IdempotencyKey.objects.filter(actor=actor, key=key).update(object_id=object_id)
+
+
 def forget_expired() -> int:
     """Delete the keys that have expired; return how many. One statement."""
     return IdempotencyKey.objects.filter(expires_at__lte=Now()).delete()[0]

@@ -2,7 +2,9 @@
 
 import uuid
 
-from django.contrib.auth.models import AbstractUser
+from django.conf import settings
+from django.contrib.auth.models import AbstractUser, AnonymousUser
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
@@ -40,6 +42,9 @@ class User(AbstractUser, UUIDModel):
     language = models.CharField(max_length=10, blank=True, default="")
     theme = models.CharField(max_length=5, choices=Theme.choices, default=Theme.AUTO)
     time_zone = models.CharField(max_length=64, blank=True, default="")
+
+    # Not a column: the one tenant that this request may see, where an API token is bound to it (see `visible_to`).
+    bound_tenant_id: uuid.UUID | None = None
 
     class Meta(AbstractUser.Meta):
         constraints = [
@@ -123,3 +128,41 @@ class AuditEntry(models.Model):
     before = models.JSONField(null=True)
     after = models.JSONField(null=True)
     request_id = models.CharField(max_length=64, blank=True, default="")
+
+
+class Scope(models.TextChoices):
+    """What an API token may be used for; its holder's own rights bound it further."""
+
+    READ = "read", _("Read")
+    SUBMIT = "submit", _("Submit and cancel work")
+    MANAGE = "manage", _("Manage tenants, members and tokens")
+
+
+class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
+    def visible_to(self, user: User | AnonymousUser) -> "ApiTokenQuerySet":
+        """Return the tokens that somebody may see: their own; of these only a tenant's where they are bound to one."""
+        if not isinstance(user, User) or not user.is_active:
+            return self.none()
+        own = self.filter(user=user)
+        return own.filter(tenant_id=user.bound_tenant_id) if user.bound_tenant_id else own
+
+
+class ApiToken(UUIDModel):
+    """A key for programs: only its digest is kept. `tenant_id` null = every tenant of its holder."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_tokens")
+    name = models.CharField(max_length=80)
+    digest = models.CharField(max_length=128, unique=True)
+    shown_start = models.CharField(max_length=12)  # what people tell their keys apart by; no secret
+    scopes = ArrayField(models.CharField(max_length=10, choices=Scope.choices))
+    tenant_id = models.UUIDField(null=True)
+    holder_mark = models.CharField(max_length=64)  # the holder's session hash: a new password ends the token
+    created = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+    last_used_at = models.DateTimeField(null=True)
+
+    objects = ApiTokenQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "name"], name="apitoken_name_once")]
+        indexes = [models.Index(fields=["user", "-created", "-id"], name="apitoken_by_user")]

@@ -7,6 +7,7 @@ tenant: `tenants.roles` and other apps register how an object's grants are found
 import enum
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Model
@@ -48,24 +49,29 @@ PLATFORM_GRANTS: dict[str, frozenset[Action]] = {
 }
 
 Grants = Callable[[User, Model], frozenset[Action]]
-_grants_of: dict[type[Model], Grants] = {}
+TenantIdOf = Callable[[Model], UUID]
+_rules: dict[type[Model], tuple[Grants, TenantIdOf]] = {}
 
 
-def register(models: Iterable[type[Model]], grants: Grants) -> None:
-    """Say how the grants on objects of these models are found; called once at start-up by the app that owns roles."""
+def register(models: Iterable[type[Model]], grants: Grants, tenant_id_of: TenantIdOf) -> None:
+    """Say how the grants on objects of these models, and the objects' tenants, are found; once at start-up."""
     for model in models:
-        _grants_of[model] = grants
+        _rules[model] = (grants, tenant_id_of)
 
 
 def grants_on(actor: Actor, obj: Model | None) -> frozenset[Action]:
-    """Return the actions that the actor has on an object, or on the platform when it is None."""
+    """Return the actions that the actor has on an object, or on the platform when it is None.
+
+    Who acts by a token that is bound to a tenant has nothing outside it.
+    """
     if not isinstance(actor, User) or not actor.is_active:
         return frozenset()
     platform = PLATFORM_GRANTS[actor.platform_role]
-    if obj is None:
-        return platform
-    finder = _grants_of.get(type(obj))
-    return platform if finder is None else platform | finder(actor, obj)
+    grants, tenant_id_of = _rules.get(type(obj), (None, None)) if obj is not None else (None, None)
+    bound = actor.bound_tenant_id
+    if bound is not None and (obj is None or tenant_id_of is None or tenant_id_of(obj) != bound):
+        return frozenset()
+    return platform if grants is None or obj is None else platform | grants(actor, obj)
 
 
 def allowed(actor: Actor, action: Action, obj: Model | None = None) -> bool:
