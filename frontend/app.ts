@@ -1,6 +1,7 @@
 // Behaviours that every page shares. Pages work without them.
 import { copyText, reveal } from "./dom";
 import { bindForms } from "./forms";
+import { bindPalette } from "./palette";
 import { refreshTimes, setServerTime } from "./reltime";
 import { bindSelection } from "./selection";
 import { textsOf } from "./texts";
@@ -101,3 +102,4 @@ bindForms();
 bindTimes();
 bindSearchKey();
 bindSelection(textsOf("base"));
+bindPalette();

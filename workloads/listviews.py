@@ -32,8 +32,9 @@ def workloads(request: HttpRequest) -> HttpResponse:
     listing = listing_of(request.GET, user)
     may_submit = selectors.may_submit_somewhere(user)
     plain = listing.view == "mine-active" and listing.first_page and not listing.narrowed
-    starts = selectors.first_templates(user=user) if plain and may_submit and not kept.submitted else []
-    page = Page([], None, None) if starts else _page(user, listing)
+    teaches = plain and may_submit and not kept.submitted  # then no row can be theirs
+    starts = selectors.first_templates(user=user) if teaches else []
+    page = Page([], None, None) if teaches else _page(user, listing)
     context = {
         "listing": listing,
         "saved": listing.saved(kept.filters),

@@ -1,7 +1,6 @@
 """Which status and page each error becomes."""
 
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
-from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 
@@ -27,7 +26,7 @@ def fault_response(request: HttpRequest, fault: Exception) -> HttpResponse:
     return response
 
 
-def method_refused(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+def method_refused(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     """Give an empty 405 its page; the methods that the address takes stay in its Allow header."""
     if not isinstance(response, HttpResponseNotAllowed) or response.content:
         return response

@@ -13,6 +13,7 @@ from gpu.models import Node
 from portal.core.models import User
 from portal.core.policy import Action
 from portal.core.routes import person, route
+from portal.web.visits import last_visit
 from tenants.gauges import Gauge, gauges_of
 from tenants.models import Membership, Tenant
 from tenants.roles import memberships_of
@@ -45,13 +46,20 @@ class Capacity:
 def home(request: HttpRequest) -> HttpResponse:
     user, now = person(request), timezone.now()
     has_tenant = _has_tenant(user)
+    visited = last_visit(user=user, now=now)
+    failed_since = max(min(visited or now, now - FAILED_WITHIN), now - ENDED_WITHIN)
     work = selectors.work_of(user=user, ended_since=now - ENDED_WITHIN)
+    limits = _limits(memberships_of(user)[:MOST_TENANTS])
+    needs = presentation.told_all(_needs(work, now, failed_since))
     context = {
-        "needs": presentation.told_all(_needs(work, now))[:MOST_NEEDS],
+        "needs": needs[:MOST_NEEDS],
+        "more_needs": max(0, len(needs) - MOST_NEEDS),
+        "full": [(tenant, gauge) for tenant, gauges in limits for gauge in gauges if gauge.full],
+        "visited": visited,
         "active": _told(work, active=True),
         "active_states": sorted(ACTIVE),
         "ended": _told(work, active=False),
-        "limits": _limits(memberships_of(user)[:MOST_TENANTS]),
+        "limits": limits,
         "capacity": _capacity(user) if has_tenant else None,
         "has_tenant": has_tenant,
         "may_submit": selectors.may_submit_somewhere(user),
@@ -60,15 +68,15 @@ def home(request: HttpRequest) -> HttpResponse:
     return render(request, "web/home.html", context)
 
 
-def _needs(work: Sequence[Workload], now: dt.datetime) -> list[Workload]:
-    """Return what its owner should look at: failed within a day; then what waits long or for something to be done."""
-    failed = [workload for workload in work if _failed_lately(workload, now)]
+def _needs(work: Sequence[Workload], now: dt.datetime, failed_since: dt.datetime) -> list[Workload]:
+    """Return what its owner should look at: failed since then; then what waits long or for something to be done."""
+    failed = [workload for workload in work if _failed_lately(workload, failed_since)]
     return failed + [workload for workload in work if _waits(workload, now)]
 
 
-def _failed_lately(workload: Workload, now: dt.datetime) -> bool:
+def _failed_lately(workload: Workload, since: dt.datetime) -> bool:
     ended = workload.ended_at
-    return workload.state == State.FAILED and ended is not None and now - ended < FAILED_WITHIN
+    return workload.state == State.FAILED and ended is not None and ended > since
 
 
 def _waits(workload: Workload, now: dt.datetime) -> bool:

@@ -2,10 +2,12 @@
 
 from django.urls import path
 
-from portal.web import home, views
+from portal.web import helping, home, search, views
 
 urlpatterns = [
     path("", home.home, name="home"),
+    path("help/", helping.help_page, name="help"),
+    path("search/", search.search, name="search"),
     path("healthz", views.healthz, name="healthz"),
     path("readyz", views.readyz, name="readyz"),
     path("preferences/theme/", views.set_theme, name="set_theme"),

@@ -11,6 +11,8 @@ from django.utils import timezone
 
 from gpu.models import Node
 from portal.core.models import User
+from portal.web.models import Visit
+from portal.web.visits import last_visit
 from tenants.models import Tenant
 from workloads.models import Workload
 
@@ -75,7 +77,7 @@ def test_only_nodes_that_take_work_count_as_capacity(
 
 
 @pytest.mark.parametrize("who", ["owner", "tenant_admin", "platform_admin", "auditor"])
-def test_the_page_costs_ten_statements_at_most(
+def test_the_page_costs_twelve_statements_at_most(
     who: str,
     client_of: Callable[[User], Client],
     tenant: Tenant,
@@ -89,4 +91,33 @@ def test_the_page_costs_ten_statements_at_most(
         make_workload(tenant, owner)
     with CaptureQueriesContext(connection) as seen:
         home(client)
-    assert len(seen) <= 10
+    assert len(seen) <= 12
+
+
+def test_what_failed_since_the_last_visit_needs_its_owner(
+    client_of: Callable[[User], Client], make_workload: Callable[..., Workload], tenant: Tenant, owner: User
+) -> None:
+    now = timezone.now()
+    Visit.objects.create(user=owner, seen_at=now - dt.timedelta(days=4))
+    make_workload(tenant, owner, name="while-away", state="failed", ended_at=now - dt.timedelta(days=3))
+    for _look in range(2):
+        needs = client_of(owner).get("/").context["needs"]
+        assert [told.item.name for told in needs] == ["while-away"]
+
+
+def test_a_visit_goes_on_until_half_an_hour_passes(owner: User) -> None:
+    start = timezone.now()
+    after = [last_visit(user=owner, now=start + dt.timedelta(minutes=minutes)) for minutes in (0, 10, 20, 60, 70)]
+    assert after == [None, None, None, start + dt.timedelta(minutes=20), start + dt.timedelta(minutes=20)]
+
+
+def test_a_limit_that_is_nearly_used_up_needs_its_tenant(
+    client_of: Callable[[User], Client],
+    make_workload: Callable[..., Workload],
+    admit: Callable[..., object],
+    tenant: Tenant,
+    owner: User,
+) -> None:
+    Tenant.objects.update(cpu_limit_millicores=100)
+    admit(make_workload(tenant, owner))
+    assert "nearly used up" in home(client_of(owner))
