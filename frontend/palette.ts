@@ -27,7 +27,10 @@ export class Palette {
       this.timer = window.setTimeout(() => void this.search(), WAIT_MS);
     });
     this.input.addEventListener("keydown", (event) => this.key(event));
-    dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+    dialog.addEventListener("click", (event) => {
+      if (event.target === dialog) dialog.close();
+      this.go((event.target as Element).closest<HTMLElement>("[role=option]"));
+    });
   }
 
   open(): void {
@@ -42,10 +45,15 @@ export class Palette {
     return [...this.list.querySelectorAll<HTMLElement>("[role=option]")];
   }
 
+  private go(option: HTMLElement | null | undefined): void {
+    const url = option?.dataset["url"];
+    if (url) location.assign(url);
+  }
+
   private key(event: KeyboardEvent): void {
     const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (by) this.mark(stepped(this.current, by, this.options().length));
-    else if (event.key === "Enter") this.options()[this.current]?.querySelector("a")?.click();
+    else if (event.key === "Enter") this.go(this.options()[this.current]);
     else return;
     event.preventDefault();
   }
@@ -90,14 +98,13 @@ export class Palette {
   }
 }
 
+// An option holds no link of its own: the mark stays in the field, and the choice goes there.
 function option(item: Item, n: number): HTMLElement {
-  const link = element("a", "menu-item", icon(item.icon), element("span", "cut", item.label), element("span", "end t2 sm", item.hint));
-  link.href = item.url;
-  link.tabIndex = -1;
-  const holder = element("div", "", link);
-  holder.id = `palette-${n}`;
-  holder.setAttribute("role", "option");
-  return holder;
+  const made = element("div", "menu-item", icon(item.icon), element("span", "cut", item.label), element("span", "end t2 sm", item.hint));
+  made.id = `palette-${n}`;
+  made.dataset["url"] = item.url;
+  made.setAttribute("role", "option");
+  return made;
 }
 
 export function bindPalette(): void {

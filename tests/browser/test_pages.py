@@ -147,7 +147,7 @@ def test_pages_without_an_account(sign_in: SignIn, nobody: Watched) -> None:
     assert found == []
 
 
-@pytest.mark.parametrize("status", [400, 403, 404, 409, 500, 503])
+@pytest.mark.parametrize("status", [400, 403, 404, 405, 409, 429, 500, 503])
 def test_error_pages(nobody: Watched, status: int) -> None:
     drawn = faults.page(RequestFactory().get("/"), status).content.decode()
     page = nobody.page()
