@@ -5,6 +5,8 @@ from django.urls import include, path
 urlpatterns = [
     path("", include("portal.web.urls")),
     path("accounts/", include("portal.web.account_urls")),
+    path("profile/", include("portal.web.profile_urls")),
+    path("users/", include("portal.web.people_urls")),
     path("tenants/", include("tenants.urls")),
     path("workloads/", include("workloads.urls")),
 ]

@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from portal.core.directory import person_named
 from portal.core.errors import Rejected
 from portal.core.fields import CpuField, MemoryField
 from portal.core.models import User
@@ -59,16 +60,16 @@ class MemberForm(RejectingForm):
     """Somebody with an account, and the role they get."""
 
     username = forms.CharField(
-        label=_("User name"),
-        max_length=150,
+        label=_("Username or email"),
+        max_length=254,
         widget=forms.TextInput({"spellcheck": "false", "autocapitalize": "off", "autocomplete": "off"}),
     )
     role = forms.ChoiceField(label=_("Role"), choices=Membership.Role.choices, initial=Membership.Role.DEVELOPER)
 
     def clean_username(self) -> User:
-        user = User.objects.filter(username__iexact=self.cleaned_data["username"], is_active=True).first()
+        user = person_named(self.cleaned_data["username"])
         if user is None:
-            raise forms.ValidationError(_("There is no account of that name."), code="unknown")
+            raise forms.ValidationError(_("There is no account of that name or address."), code="unknown")
         return user
 
 

@@ -8,10 +8,14 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
+from portal.core import policy
 from portal.core.errors import NotVisible
-from portal.core.models import User
+from portal.core.models import AuditEntry, User
+from portal.core.policy import Action
 from tenants.models import Membership, Tenant
 from tenants.specs import Obstacle, TenantStatus
+
+HISTORY_ROWS = 10
 
 
 def tenant_list(*, user: User) -> QuerySet[Tenant]:
@@ -31,6 +35,13 @@ def membership_list(*, user: User, tenant: Tenant) -> QuerySet[Membership]:
     """Return who belongs to a tenant, with their accounts; nothing when the user may not see the tenant."""
     visible = Tenant.objects.visible_to(user).filter(pk=tenant.pk)
     return Membership.objects.filter(tenant__in=visible).select_related("user").order_by("user__username")
+
+
+def tenant_history(*, user: User, tenant: Tenant) -> QuerySet[AuditEntry]:
+    """Return the newest entries about a tenant and its members, but not its work. Raises NotVisible, Denied."""
+    policy.require(user, Action.TENANT_HISTORY, tenant)
+    about = AuditEntry.objects.filter(tenant_id=tenant.pk, action__regex="^(tenant|membership)[.]")
+    return about.order_by("-id")[:HISTORY_ROWS]
 
 
 def tenant_ids_not_applied() -> Sequence[UUID]:

@@ -6,7 +6,7 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext_lazy as _
 
 from portal.core import audit, policy
-from portal.core.errors import Rejected, Text
+from portal.core.errors import Conflict, Rejected, Text
 from portal.core.hints import hint
 from portal.core.models import User
 from portal.core.policy import Action
@@ -66,11 +66,16 @@ def tenant_update(*, actor: User, tenant: Tenant, name: str, limits: Limits) -> 
 
 
 def membership_set(*, actor: User, tenant: Tenant, user: User, role: Role) -> Membership:
-    """Give somebody a role in a tenant, in place of any other. Raises NotVisible, Denied, Rejected."""
+    """Give somebody a role in a tenant, in place of any other.
+
+    Raises NotVisible, Denied, Rejected, Conflict where a tenant admin would leave the tenant without one.
+    """
     policy.require(actor, Action.TENANT_MEMBERS, tenant)
     if role not in set(Role):
         raise Rejected({"role": [_("There is no such role.")]})
     with transaction.atomic():
+        if role != Role.ADMIN:
+            _keep_an_admin(actor, tenant, user)
         old = Membership.objects.select_for_update().filter(tenant=tenant, user=user).first()
         membership, _created = Membership.objects.update_or_create(tenant=tenant, user=user, defaults={"role": role})
         if old is None or old.role != role:
@@ -80,14 +85,25 @@ def membership_set(*, actor: User, tenant: Tenant, user: User, role: Role) -> Me
 
 
 def membership_remove(*, actor: User, tenant: Tenant, user: User) -> None:
-    """Take somebody out of a tenant; nothing happens if they are not in it. Raises NotVisible, Denied."""
+    """Take somebody out of a tenant; nothing happens if they are not in it.
+
+    Raises NotVisible, Denied, Conflict where a tenant admin would leave the tenant without one.
+    """
     policy.require(actor, Action.TENANT_MEMBERS, tenant)
     with transaction.atomic():
+        _keep_an_admin(actor, tenant, user)
         membership = Membership.objects.select_for_update().filter(tenant=tenant, user=user).first()
         if membership is not None:
             _record_member(actor, membership, before=membership.role, after=None)
             membership.delete()
     _forget_roles(user)
+
+
+def _keep_an_admin(actor: User, tenant: Tenant, user: User) -> None:
+    """Raise Conflict if the tenant's only admin would go, unless by a platform admin. Locks them all."""
+    admins = Membership.objects.select_for_update().filter(tenant=tenant, role=Role.ADMIN, user__is_active=True)
+    if [admin.user_id for admin in admins] == [user.pk] and not policy.allowed(actor, Action.TENANT_CREATE):
+        raise Conflict(_("This is the only admin of the tenant. Make somebody else one first."))
 
 
 def _reject(errors: Mapping[str, list[Text]]) -> None:

@@ -16,6 +16,7 @@ from portal.core.routes import person, route
 from tenants import selectors, services
 from tenants.forms import MemberForm, NewTenantForm, RejectingForm, TenantForm, initial_of
 from tenants.gauges import gauges_of
+from tenants.history import Told, told_entries
 from tenants.models import Membership, Tenant
 from tenants.roles import role_in
 from tenants.specs import Role
@@ -112,6 +113,12 @@ def _stored(form: RejectingForm, write: Callable[[], object]) -> bool:
     return True
 
 
+def _history(user: User, tenant: Tenant) -> list[Told]:
+    if not policy.allowed(user, Action.TENANT_HISTORY, tenant):
+        return []
+    return told_entries(selectors.tenant_history(user=user, tenant=tenant))
+
+
 def _detail_page(
     request: HttpRequest, user: User, tenant: Tenant, form: MemberForm, *, status: int = 200
 ) -> HttpResponse:
@@ -123,6 +130,7 @@ def _detail_page(
         "members": selectors.membership_list(user=user, tenant=tenant),
         "roles": Membership.Role.choices,
         "form": form,
+        "history": _history(user, tenant),
         "may_edit": policy.allowed(user, Action.TENANT_EDIT_LIMITS, tenant),
         "may_manage": policy.allowed(user, Action.TENANT_MEMBERS, tenant),
         "may_submit": policy.allowed(user, Action.WORKLOAD_SUBMIT, tenant),

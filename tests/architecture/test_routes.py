@@ -43,4 +43,5 @@ def test_only_few_pages_are_public() -> None:
         "accounts/login/",
         "accounts/logout/",
         "accounts/inactive/",
+        "accounts/welcome/<uidb64>/<token>/",
     }

@@ -26,9 +26,9 @@ def workload(tenant: Tenant, owner: User, make_workload: Callable[..., Workload]
     [
         ("viewer", SEES),
         ("colleague", WORKS),
-        ("tenant_admin", WORKS | {Action.WORKLOAD_CANCEL_ANY, Action.TENANT_MEMBERS}),
+        ("tenant_admin", WORKS | {Action.WORKLOAD_CANCEL_ANY, Action.TENANT_MEMBERS, Action.TENANT_HISTORY}),
         ("outsider", set()),
-        ("auditor", SEES | {Action.NODE_VIEW}),
+        ("auditor", SEES | {Action.TENANT_HISTORY, Action.NODE_VIEW, Action.USER_VIEW}),
         ("platform_admin", set(Action)),
     ],
 )

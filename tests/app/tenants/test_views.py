@@ -134,7 +134,39 @@ def test_an_unknown_person_or_role_is_refused_at_its_field(
     assert not Membership.objects.filter(tenant=tenant, user=outsider).exists()
 
 
-def test_who_leaves_lands_on_the_list(as_person: Callable[[str], Client], tenant: Tenant) -> None:
+def test_a_member_is_added_by_address(as_person: Callable[[str], Client], tenant: Tenant, outsider: User) -> None:
+    User.objects.filter(pk=outsider.pk).update(email="out@example.org")
+    as_person("tenant_admin").post("/tenants/vision/members/", {"username": "Out@example.org", "role": "viewer"})
+    assert Membership.objects.get(tenant=tenant, user=outsider).role == "viewer"
+
+
+@pytest.mark.parametrize(
+    ("path", "data"),
+    [("members/remove/", {"username": "lead"}), ("members/", {"username": "lead", "role": "viewer"})],
+)
+def test_the_only_admin_of_a_tenant_cannot_go_by_mistake(
+    path: str, data: dict[str, str], as_person: Callable[[str], Client], tenant: Tenant
+) -> None:
+    assert as_person("tenant_admin").post(f"/tenants/vision/{path}", data).status_code == 409
+    assert Membership.objects.get(tenant=tenant).role == "admin"
+    assert as_person("platform_admin").post(f"/tenants/vision/{path}", data).status_code == 302
+
+
+def test_what_was_changed_is_told_to_those_who_manage(
+    as_person: Callable[[str], Client], tenant: Tenant, colleague: User
+) -> None:
+    as_person("tenant_admin").post("/tenants/vision/members/", {"username": "colleague", "role": "viewer"})
+    as_person("platform_admin").post("/tenants/vision/edit/", {**LIMITS, "name": "Vision"})
+    told = as_person("tenant_admin").get("/tenants/vision/").content.decode()
+    assert "lead changed the role of colleague to Viewer" in told
+    assert "root-admin changed CPU limit (millicores): 8000 → 12500" in told
+    assert "What was changed" not in as_person("colleague").get("/tenants/vision/").content.decode()
+
+
+def test_who_leaves_lands_on_the_list(
+    as_person: Callable[[str], Client], tenant: Tenant, make_user: Callable[..., User]
+) -> None:
+    make_user("deputy", tenant=tenant, role="admin")
     answer = as_person("tenant_admin").post("/tenants/vision/members/remove/", {"username": "lead"})
     assert answer.headers["Location"] == "/tenants/"
 

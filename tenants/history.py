@@ -1,0 +1,80 @@
+"""The audit trail in words: one sentence an entry, in the reader's language. Reads no table; trusts no value."""
+
+import datetime as dt
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+
+from portal.core.models import AuditEntry, PlatformRole
+from tenants.models import Membership
+
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One entry for people."""
+
+    time: dt.datetime
+    text: str
+
+
+def told_entries(entries: Iterable[AuditEntry]) -> list[Told]:
+    """Return the entries as sentences, in their order; one of an unknown kind keeps its code."""
+    return [Told(entry.time, _sentence(entry)) for entry in entries]
+
+
+def _sentence(entry: AuditEntry) -> str:
+    before, after = entry.before or {}, entry.after or {}
+    teller = _TELLERS.get(entry.action)
+    text = teller(before, after) if teller else _("%(actor)s did: %(action)s")
+    roles = {**dict(Membership.Role.choices), **dict(PlatformRole.choices)}
+    known: dict[str, str | Promise] = {
+        "actor": entry.actor_name,
+        "action": entry.action,
+        "user": str(after.get("user") or before.get("user") or "?"),
+        "role": roles.get(after.get("role") or after.get("platform_role") or "", "?"),
+        "changes": _changes(before, after),
+    }
+    return text % known
+
+
+def _member_set(before: Values, after: Values) -> str:
+    if before:
+        return _("%(actor)s changed the role of %(user)s to %(role)s")
+    return _("%(actor)s added %(user)s as %(role)s")
+
+
+_TELLERS: dict[str, Callable[[Values, Values], str]] = {
+    "tenant.create": lambda _before, _after: _("%(actor)s created the tenant"),
+    "tenant.update": lambda _before, _after: _("%(actor)s changed %(changes)s"),
+    "membership.set": _member_set,
+    "membership.remove": lambda _before, _after: _("%(actor)s removed %(user)s"),
+    "user.create": lambda _before, _after: _("%(actor)s made the account"),
+    "user.create_admin": lambda _before, _after: _("The account was made on the command line"),
+    "user.set_role": lambda _before, _after: _("%(actor)s set the platform role: %(role)s"),
+    "user.switch_off": lambda _before, _after: _("%(actor)s switched the account off"),
+    "user.switch_on": lambda _before, _after: _("%(actor)s switched the account on"),
+    "user.password_link": lambda _before, _after: _("%(actor)s made a link to set the password"),
+    "user.password_set": lambda _before, _after: _("%(actor)s set the password"),
+    "user.profile": lambda _before, _after: _("%(actor)s changed %(changes)s"),
+}
+
+
+def _changes(before: Values, after: Values) -> str:
+    """Return what differs as "label: old → new", joined; values are shown as they were stored."""
+    labels = {
+        "name": _("name"),
+        "cpu_limit_millicores": _("CPU limit (millicores)"),
+        "memory_limit_mib": _("memory limit (MiB)"),
+        "pods_limit": _("pod limit"),
+        "gpu_limit": _("GPU limit"),
+        "full_name": _("full name"),
+        "email": _("email address"),
+    }
+    changed = [name for name in labels if name in after and before.get(name) != after[name]]
+    parts = [f"{labels[name]}: {before.get(name) or '–'} → {after[name] or '–'}" for name in changed]
+    return "; ".join(parts) or _("preferences")
