@@ -33,7 +33,7 @@ MOST_EVENTS = 200
 MOST_PODS = 500
 MOST_ROWS_ASKED = 100
 MOST_TENANTS = 200
-SEARCH_STRETCH = 10_000  # rows that one search reads at most
+SEARCH_STRETCH = 5_000  # rows that one search reads at most
 _KUBE_NAME = re.compile(r"w-[a-z2-7]{10}")
 
 

@@ -36,7 +36,6 @@ def test_a_first_load_weighs_little(sign_in: SignIn, path: str) -> None:
     page = sign_in("dev").page()
     page.goto(path, wait_until="networkidle")
     weight_kib = page.evaluate(WEIGHT) / 1024
-    print(f"{path}: {weight_kib:.0f} KiB")
     assert 0 < weight_kib <= MOST_KIB
 
 
