@@ -147,7 +147,7 @@ ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_RATE_LIMITS = {"login_failed": "10/m/ip,5/5m/key"}
 
 LANGUAGE_CODE = "en"
-LANGUAGES = [("en", _("English"))]  # a language is offered once all of its texts are there
+LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]  # offered: complete, see `just messages`
 LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = "UTC"
 USE_TZ = True
@@ -200,13 +200,12 @@ CONTENT_SECURITY_POLICY = {
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
 
+# `portal.core.api.views.ApiView` names who authenticates, permits, throttles and parses.
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["portal.core.api.authentication.TokenAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["portal.core.api.views.Declared"],
-    "DEFAULT_THROTTLE_CLASSES": ["portal.core.api.throttles.CallerThrottle"],
-    "DEFAULT_PARSER_CLASSES": ["portal.core.api.bodies.JsonParser"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_THROTTLE_CLASSES": [],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "portal.core.api.bodies.AlwaysJson",
     "DEFAULT_SCHEMA_CLASS": "portal.core.api.schema.ApiSchema",
     "DEFAULT_METADATA_CLASS": None,
     "EXCEPTION_HANDLER": "drf_standardized_errors.handler.exception_handler",

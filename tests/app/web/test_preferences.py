@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.test import Client
 
 from portal.core.models import User
@@ -26,9 +25,7 @@ def test_a_persons_theme_is_kept_with_the_account(client_of: Callable[[User], Cl
 
 
 @pytest.fixture
-def chinese(settings: Any) -> str:
-    """Offer a second language, as a complete translation of our texts will."""
-    settings.LANGUAGES = [*settings.LANGUAGES, ("zh-hans", "Simplified Chinese")]
+def chinese() -> str:
     return "zh-hans"
 
 
@@ -44,11 +41,34 @@ def test_a_persons_language_is_kept_and_spoken(client_of: Callable[[User], Clien
 
 def test_a_visitors_language_is_spoken_on_the_sign_in_page(client: Client, chinese: str) -> None:
     client.post("/preferences/language/", {"language": chinese})
-    assert f'lang="{chinese}"' in client.get("/accounts/login/").content.decode()
+    page = client.get("/accounts/login/").content.decode()
+    assert f'<html lang="{chinese}"' in page
+    assert "用户名或邮箱" in page
 
 
-def test_one_language_is_no_choice(client_of: Callable[[User], Client], client: Client, owner: User) -> None:
-    assert len(settings.LANGUAGES) == 1
+def test_a_visitor_is_spoken_to_as_their_browser_asks(client: Client) -> None:
+    page = client.get("/accounts/login/", headers={"Accept-Language": "zh-CN,zh;q=0.9,en;q=0.5"}).content.decode()
+    assert '<html lang="zh-hans"' in page
+    refused = client.post(
+        "/accounts/login/", {"login": "nobody", "password": "wrong"}, headers={"Accept-Language": "zh-CN"}
+    )
+    assert "用户名或密码错误" in refused.content.decode()
+    missing = client.get("/no-such-page/", headers={"Accept-Language": "zh-CN"}).content.decode()
+    assert "这里没有内容" in missing
+
+
+def test_what_a_person_chose_counts_more_than_their_browser(
+    client_of: Callable[[User], Client], owner: User, chinese: str
+) -> None:
+    User.objects.filter(pk=owner.pk).update(language="en")
+    page = client_of(owner).get("/", headers={"Accept-Language": "zh-CN"}).content.decode()
+    assert '<html lang="en"' in page
+
+
+def test_one_language_is_no_choice(
+    client_of: Callable[[User], Client], client: Client, owner: User, settings: Any
+) -> None:
+    settings.LANGUAGES = [("en", "English")]
     assert "/preferences/language/" not in client.get("/accounts/login/").content.decode()
     assert "/preferences/language/" not in client_of(owner).get("/").content.decode()
 
@@ -57,7 +77,7 @@ def test_one_language_is_no_choice(client_of: Callable[[User], Client], client: 
     ("path", "field", "cookie"),
     [
         ("/preferences/theme/", "theme", "berth-theme"),
-        ("/preferences/language/", "language", settings.LANGUAGE_COOKIE_NAME),
+        ("/preferences/language/", "language", "berth-language"),
     ],
 )
 @pytest.mark.parametrize("value", ["", "<script>", "no-such"])
