@@ -7,6 +7,7 @@ urlpatterns = [
     path("accounts/", include("portal.web.account_urls")),
     path("profile/", include("portal.web.profile_urls")),
     path("users/", include("portal.web.people_urls")),
+    path("api/", include("portal.web.api.urls")),
     path("tenants/", include("tenants.urls")),
     path("workloads/", include("workloads.urls")),
 ]

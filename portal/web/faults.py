@@ -5,6 +5,7 @@ from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 
 from portal.core import errors
+from portal.core.api.faults import fault_json, is_api
 
 _STATUS: dict[type[Exception], int] = {
     errors.NotVisible: 404,
@@ -40,6 +41,8 @@ def page(request: HttpRequest, status: int, message: str = "") -> HttpResponse:
 
     Server faults are rendered without the request: the shell of a page asks the database, which may be what failed.
     """
+    if is_api(request):
+        return fault_json(status, message)
     context = {"message": message, "status": status}
     shell = None if status >= FIRST_SERVER_FAULT else request
     return HttpResponse(render_to_string(f"errors/{status}.html", context, request=shell), status=status)

@@ -1,7 +1,7 @@
 """How often somebody may call: counted by the minute in the broker. While it is away nobody is held up."""
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from django.conf import settings
@@ -10,9 +10,11 @@ from redis.exceptions import RedisError
 from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
-from rest_framework.views import APIView
 
 from portal.core.models import ApiToken
+
+if TYPE_CHECKING:
+    from rest_framework.views import APIView  # which reads the settings that name this module
 
 WINDOW_S = 60
 log = structlog.get_logger(__name__)
@@ -21,7 +23,7 @@ log = structlog.get_logger(__name__)
 class CallerThrottle(BaseThrottle):
     """At most API_REQUESTS_PER_MINUTE a token, and a user's sessions; callers without account by their address."""
 
-    def allow_request(self, request: Request, view: APIView) -> bool:
+    def allow_request(self, request: Request, view: "APIView") -> bool:
         """Count the request."""
         return counted(_caller(request)) <= settings.API_REQUESTS_PER_MINUTE
 

@@ -20,7 +20,8 @@ from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
 from portal.core.api.authentication import BrowserAuthentication, TokenAuthentication
-from portal.core.api.bodies import is_clean
+from portal.core.api.bodies import AlwaysJson, JsonParser, is_clean
+from portal.core.api.throttles import CallerThrottle
 from portal.core.errors import NotVisible, Rejected
 from portal.core.models import ApiToken, Scope, User
 from portal.core.policy import Action
@@ -58,11 +59,32 @@ def endpoint(
     return mark
 
 
+class Declared(BasePermission):
+    """An account for everything but PUBLIC, and the scope that the method declares for who comes with a token."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        """Return False for strangers (401). Raises PermissionDenied for a token without the scope."""
+        handler = getattr(view, "get" if request.method in _READING else (request.method or "").lower(), None)
+        action, scope = getattr(handler, "berth_action", None), getattr(handler, "berth_scope", None)
+        if action is None or action is Action.PUBLIC:
+            return True  # a method that does not exist is a 405, for everybody
+        if not isinstance(request.user, User):
+            return False
+        token: Any = request.auth
+        if isinstance(token, ApiToken) and scope not in token.scopes:
+            raise exceptions.PermissionDenied(_("This token lacks the scope “%(scope)s”.") % {"scope": scope})
+        return True
+
+
 class ApiView(APIView):
     """An endpoint; each of its methods is marked by `@endpoint`. Times are UTC, texts in the caller's language."""
 
     http_method_names = [*_METHODS, "head"]
     authentication_classes = [TokenAuthentication, BrowserAuthentication]
+    permission_classes = [Declared]
+    throttle_classes = [CallerThrottle]
+    parser_classes = [JsonParser]
+    content_negotiation_class = AlwaysJson
     berth_actions: ClassVar[dict[str, Action]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -73,6 +95,14 @@ class ApiView(APIView):
         if unmarked:
             raise TypeError(f"{cls.__name__}: {', '.join(unmarked)} without @endpoint")
         cls.berth_actions = {name: handler.berth_action for name, handler in handlers.items()}
+
+    @classmethod
+    def as_view(cls, **initkwargs: Any) -> Any:
+        """Return the view; where one method is public the whole counts as a public way in."""
+        view: Any = super().as_view(**initkwargs)
+        actions = list(cls.berth_actions.values()) or [Action.PUBLIC]
+        view.berth_action = Action.PUBLIC if Action.PUBLIC in actions else actions[0]
+        return view
 
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Answer in UTC, whatever zone the caller's pages use."""
@@ -94,23 +124,6 @@ class ApiView(APIView):
         user = request.user
         if isinstance(user, User) and user.language in dict(settings.LANGUAGES):
             translation.activate(user.language)
-
-
-class Declared(BasePermission):
-    """An account for everything but PUBLIC, and the scope that the method declares for who comes with a token."""
-
-    def has_permission(self, request: Request, view: APIView) -> bool:
-        """Return False for strangers (401). Raises PermissionDenied for a token without the scope."""
-        handler = getattr(view, "get" if request.method in _READING else (request.method or "").lower(), None)
-        action, scope = getattr(handler, "berth_action", None), getattr(handler, "berth_scope", None)
-        if action is None or action is Action.PUBLIC:
-            return True  # a method that does not exist is a 405, for everybody
-        if not isinstance(request.user, User):
-            return False
-        token: Any = request.auth
-        if isinstance(token, ApiToken) and scope not in token.scopes:
-            raise exceptions.PermissionDenied(_("This token lacks the scope “%(scope)s”.") % {"scope": scope})
-        return True
 
 
 def caller(request: Request) -> User:

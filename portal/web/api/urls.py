@@ -1,0 +1,23 @@
+"""All routes under /api/: assembly only. The last one takes every path that is none."""
+
+from django.urls import include, path, re_path
+
+from gpu.api import NodesView
+from portal.web.api import views
+
+app_name = "api"
+_v1 = [
+    path("me/", views.MeView.as_view(), name="me"),
+    path("tokens/", views.TokensView.as_view(), name="tokens"),
+    path("tokens/<uuid:token_id>/", views.TokenView.as_view(), name="token"),
+    path("gpu/nodes/", NodesView.as_view(), name="nodes"),
+    path("cluster/summary/", views.ClusterSummaryView.as_view(), name="cluster-summary"),
+    path("schema/", views.SchemaView.as_view(), name="schema"),
+    path("", include("tenants.api.urls")),
+    path("", include("workloads.api.urls")),
+]
+urlpatterns = [
+    path("v1/", include(_v1)),
+    path("docs/", views.docs, name="docs"),
+    re_path(r"", views.UnknownView.as_view(), name="unknown"),
+]

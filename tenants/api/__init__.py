@@ -1,0 +1,1 @@
+"""Tenants and members over REST."""
