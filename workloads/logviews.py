@@ -1,14 +1,9 @@
 """A workload's stored log over HTTP: lines as JSON for the viewer, the whole as a text file."""
 
 import uuid
-from collections.abc import AsyncIterator, Iterator
 
 import msgspec
-from asgiref.sync import sync_to_async
-from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
-from django.utils.http import content_disposition_header
-from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
@@ -18,6 +13,7 @@ from portal.core.routes import person, route
 from portal.live.frames import wire_line
 from portal.live.payloads import Line
 from workloads import selectors
+from workloads.logfile import log_file
 from workloads.logs import read
 from workloads.models import Workload
 
@@ -40,17 +36,7 @@ def lines(request: HttpRequest, workload_id: uuid.UUID) -> HttpResponse:
 def download(request: HttpRequest, workload_id: uuid.UUID) -> StreamingHttpResponse:
     """Answer the whole text as a file, streamed."""
     workload = selectors.workload_get(user=person(request), workload_id=workload_id)
-    body = read.download(workload.pk, language=get_language())
-    response = StreamingHttpResponse(
-        # Each kind of server would first gather the other's kind of iterator in memory.
-        _streamed(body) if isinstance(request, ASGIRequest) else body,
-        content_type="text/plain; charset=utf-8",
-    )
-    name = content_disposition_header(as_attachment=True, filename=f"{workload.name}-{str(workload.pk)[:8]}.log")
-    response["Content-Disposition"] = str(name)
-    response["X-Content-Type-Options"] = "nosniff"
-    response["Cache-Control"] = "private, no-store"
-    return response
+    return log_file(request, workload)
 
 
 def _asked(request: HttpRequest, workload: Workload) -> list[Line]:
@@ -71,9 +57,3 @@ def _number(request: HttpRequest, name: str) -> int | None:
     if not (given.isascii() and given.isdigit() and len(given) <= _MAX_DIGITS):
         raise Rejected({name: [_("Must be a whole number.")]})
     return int(given)
-
-
-async def _streamed(body: Iterator[bytes]) -> AsyncIterator[bytes]:
-    take = sync_to_async(lambda: next(body, None))
-    while (part := await take()) is not None:
-        yield part

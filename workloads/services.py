@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from gpu.models import Node
 from portal.core import audit, idempotency, policy
-from portal.core.errors import Conflict, Rejected
+from portal.core.errors import Conflict, NotVisible, Rejected
 from portal.core.hints import hint, wake
 from portal.core.models import User
 from portal.core.policy import Action
@@ -81,6 +81,12 @@ def workload_clone(
     return workload
 
 
+def submission_problems(*, actor: User, tenant: Tenant, spec: JobSpec) -> list[Problem]:
+    """Return all that would make `workload_submit` refuse a spec. At most two statements, nothing is written."""
+    policy.require(actor, Action.WORKLOAD_SUBMIT, tenant)
+    return [*specs.spec_problems(spec), *_template_problems(actor, spec), *_size_problems(tenant, spec)]
+
+
 def workload_cancel(*, actor: User, workload: Workload) -> Workload:
     """Cancel: at once while it is queued, else by ending its pods first (state stopping); twice is the same as once.
 
@@ -96,6 +102,32 @@ def workload_cancel(*, actor: User, workload: Workload) -> Workload:
         if row.desired != Desired.STOP:
             _stop(actor, row)
     return Workload.objects.select_related("tenant", "owner").get(pk=workload.pk)
+
+
+def workload_hide(*, actor: User, workload: Workload) -> None:
+    """Take a workload that has ended out of every list and page; its rows stay until retention. For good.
+
+    One's own needs WORKLOAD_CANCEL, others' WORKLOAD_CANCEL_ANY. Raises NotVisible, Denied, and Conflict where it has
+    not ended.
+    """
+    own = workload.owner_id == actor.pk
+    policy.require(actor, Action.WORKLOAD_CANCEL if own else Action.WORKLOAD_CANCEL_ANY, workload)
+    with transaction.atomic():
+        row = Workload.objects.select_for_update(no_key=True).get(pk=workload.pk)
+        if row.hidden:
+            raise NotVisible
+        if row.state not in specs.TERMINAL:
+            raise Conflict(_("It has not ended. Cancel it first, then delete it."))
+        Workload.objects.filter(pk=row.pk).update(hidden=True, version=F("version") + 1)
+        audit.record(
+            actor=actor,
+            action="workload.hide",
+            target=row,
+            tenant_id=row.tenant_id,
+            before={"name": row.name, "state": row.state},
+        )
+        changed = WorkloadChanged(id=row.pk, tenant_id=row.tenant_id, state=row.state, version=row.version + 1)
+        transaction.on_commit(lambda: publish_workloads([changed]), robust=True)
 
 
 def _reject(problems: Sequence[Problem]) -> None:

@@ -1,14 +1,35 @@
 """What the queue would do with a request not submitted yet: the plan that the queue itself makes, one row longer."""
 
+import enum
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from tenants.models import Tenant
 from workloads import admission, explain
+from workloads.models import Workload
 from workloads.queue import Amount
 from workloads.specs import Problem, Reason, Resources, State
+
+
+class Answer(enum.StrEnum):
+    """What would happen."""
+
+    NOW = "now"
+    QUEUED = "queued"
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What the queue would do, and why where it would not start it at once."""
+
+    answer: Answer
+    reason: Reason
+    reason_text: str
+    explanation: explain.Explanation | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +53,37 @@ class _Asked:
     memory_mib: int
 
 
+def forecast_of(tenant: Tenant, resources: Resources) -> Forecast:
+    """Return what the queue would do with a request now. Five statements, nothing is written."""
+    wait = admission.preview(tenant, _amount(resources))
+    if wait is None:
+        return Forecast(Answer.NOW, Reason.NONE, "", None)
+    params = dict(wait.params)
+    never = wait.reason is Reason.TOO_LARGE or (wait.reason is Reason.OVER_QUOTA and params["asked"] > params["limit"])
+    return Forecast(
+        Answer.NEVER if never else Answer.QUEUED,
+        wait.reason,
+        explain.reason_text(wait.reason, params),
+        explain.explanation(_Asked(State.QUEUED, wait.reason, params, resources.memory_mib)),
+    )
+
+
+def place_of(workload: Workload) -> int | None:
+    """Return a waiting workload's place among its tenant's, from 1; None for one that does not wait. One statement."""
+    if workload.state != State.QUEUED:
+        return None
+    earlier = Q(created__lt=workload.created) | Q(created=workload.created, id__lt=workload.pk)
+    return Workload.objects.filter(earlier, tenant=workload.tenant_id, state=State.QUEUED).count() + 1
+
+
+def last_place_in(tenant: Tenant) -> int:
+    """Return the place that a request submitted now would have among those of its tenant that wait. One statement."""
+    return Workload.objects.filter(tenant=tenant, state=State.QUEUED).count() + 1
+
+
 def verdict_of(tenant: Tenant, resources: Resources) -> Verdict:
     """Return what would happen to a request if it were submitted now. Five statements, nothing is written."""
-    asks = Amount(resources.cpu_millicores, resources.memory_mib, resources.gpus, 1)
-    wait = admission.preview(tenant, asks)
+    wait = admission.preview(tenant, _amount(resources))
     if wait is None:
         return Verdict("ok", "bolt", _("Starts now"), _("The tenant's limits and the cluster have room."), _("Submit"))
     if wait.reason is Reason.OVER_QUOTA and wait.params["asked"] > wait.params["limit"]:
@@ -46,3 +94,7 @@ def verdict_of(tenant: Tenant, resources: Resources) -> Verdict:
     if wait.reason is Reason.TOO_LARGE:
         return Verdict("bad", "ban", _("Cannot start as things are"), sentence, _("Submit"))
     return Verdict("warn", "clock-hour-4", _("Joins the queue"), sentence, _("Submit, joins the queue"))
+
+
+def _amount(resources: Resources) -> Amount:
+    return Amount(resources.cpu_millicores, resources.memory_mib, resources.gpus, 1)

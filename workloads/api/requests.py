@@ -1,0 +1,162 @@
+"""What comes in: bodies of submissions and clones, queries of lists and logs. What a spec may hold is for `specs`."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_serializer
+from rest_framework import serializers
+
+from portal.core.errors import Rejected
+from tenants.specs import slug_valid
+from workloads import specs
+from workloads.api.strict import NumberField, StrictSerializer, TextField
+from workloads.logs import read
+from workloads.selectors import Filters
+from workloads.specs import JobSpec, Resources
+
+MOST_AMOUNT = 2**53 - 1
+MOST_SEQ = 10**18
+MAX_TEXT = 100
+MAX_GREP = 1000
+LOG_LINES = 500
+
+
+class GpuSerializer(StrictSerializer):
+    """GPUs of each pod."""
+
+    count = NumberField(min_value=0, max_value=MOST_AMOUNT)
+
+
+class ResourcesSerializer(StrictSerializer):
+    """What each pod asks for."""
+
+    cpu_millicores = NumberField(min_value=specs.MIN_CPU_MILLICORES, max_value=MOST_AMOUNT)
+    memory_mib = NumberField(min_value=specs.MIN_MEMORY_MIB, max_value=MOST_AMOUNT)
+    gpu = GpuSerializer(required=False, allow_null=True)
+
+
+class SpecSerializer(StrictSerializer):
+    """A submission. `script` is written to a file whose path follows `command` (python3 where there is none)."""
+
+    name = TextField(max_length=specs.MAX_NAME, help_text="Small letters, digits and hyphens.")
+    kind = serializers.ChoiceField(choices=sorted(specs.KINDS), default="job")
+    image = TextField(max_length=specs.MAX_IMAGE)
+    command = serializers.ListField(child=TextField(allow_blank=True), required=False)
+    args = serializers.ListField(child=TextField(allow_blank=True), required=False)
+    script = TextField(required=False, allow_null=True, allow_blank=True, help_text="At most 256 KiB.")
+    env = serializers.DictField(child=TextField(allow_blank=True), required=False)
+    resources = ResourcesSerializer()
+    max_runtime_s = NumberField(required=False, allow_null=True, min_value=1, max_value=specs.MAX_RUNTIME_S)
+    retries = NumberField(required=False, min_value=0, max_value=specs.MAX_RETRIES)
+    template = TextField(required=False, allow_blank=True, max_length=60, help_text="Which template it was made from.")
+
+
+@extend_schema_serializer(component_name="Clone")
+class CloneSerializer(StrictSerializer):
+    """What is to differ from the source, as a merge patch: `env` and `resources` by name; null takes away."""
+
+    name = TextField(required=False, max_length=specs.MAX_NAME)
+    image = TextField(required=False, max_length=specs.MAX_IMAGE)
+    command = serializers.ListField(child=TextField(allow_blank=True), required=False, allow_null=True)
+    args = serializers.ListField(child=TextField(allow_blank=True), required=False, allow_null=True)
+    script = TextField(required=False, allow_null=True, allow_blank=True)
+    env = serializers.DictField(child=TextField(allow_blank=True, allow_null=True), required=False, allow_null=True)
+    resources = ResourcesSerializer(required=False, partial=True)
+    max_runtime_s = NumberField(required=False, allow_null=True, min_value=1, max_value=specs.MAX_RUNTIME_S)
+    retries = NumberField(required=False, min_value=0, max_value=specs.MAX_RETRIES)
+
+
+class ListQuerySerializer(StrictSerializer):
+    """What a list shows; every parameter narrows it."""
+
+    berth_allowed = frozenset({"limit", "cursor"})
+    state = serializers.ChoiceField(choices=[state.value for state in specs.State], required=False)
+    kind = serializers.ChoiceField(choices=sorted(specs.KINDS), required=False)
+    owner = serializers.CharField(required=False, max_length=150, help_text="A user name.")
+    tenant = serializers.CharField(required=False, max_length=40, help_text="A slug.")
+    q = serializers.CharField(required=False, max_length=MAX_TEXT, help_text="Part of a name or image; or an id.")
+    created_from = serializers.DateTimeField(required=False)
+    created_until = serializers.DateTimeField(required=False, help_text="The first moment that is too late.")
+
+
+class LogQuerySerializer(StrictSerializer):
+    """Which lines: after `after`, before `before`, from `since` on; the newest without any."""
+
+    after = serializers.IntegerField(required=False, min_value=0, max_value=MOST_SEQ)
+    before = serializers.IntegerField(required=False, min_value=0, max_value=MOST_SEQ)
+    limit = serializers.IntegerField(required=False, min_value=1, max_value=read.MAX_LINES, default=LOG_LINES)
+    since = serializers.DateTimeField(required=False)
+    pod = serializers.CharField(required=False, max_length=253)
+    attempt = serializers.IntegerField(required=False, min_value=1, max_value=32767)
+    grep = serializers.CharField(required=False, max_length=MAX_GREP, trim_whitespace=False, help_text="Plain text.")
+
+
+def spec_of(values: Mapping[str, Any]) -> JobSpec:
+    """Return the spec of a body that has its shape."""
+    sizes = values["resources"]
+    return JobSpec(
+        name=values["name"],
+        kind=values["kind"],
+        image=values["image"],
+        resources=Resources(
+            cpu_millicores=sizes["cpu_millicores"],
+            memory_mib=sizes["memory_mib"],
+            gpus=(sizes.get("gpu") or {}).get("count", 0),
+        ),
+        command=tuple(values.get("command", ())),
+        args=tuple(values.get("args", ())),
+        script=values.get("script"),
+        env=dict(values.get("env", {})),
+        max_runtime_s=values.get("max_runtime_s"),
+        retries=values.get("retries", 0),
+        template=values.get("template", ""),
+    )
+
+
+def overrides_of(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the changes of a clone as the merge patch of a stored spec."""
+    changes = dict(values)
+    sizes = changes.get("resources")
+    if sizes and "gpu" in sizes:
+        gpu = sizes["gpu"] or {"count": 0}
+        counted = {"gpus": gpu["count"]} if "count" in gpu else {}
+        changes["resources"] = {**{name: value for name, value in sizes.items() if name != "gpu"}, **counted}
+    return changes
+
+
+def filters_of(values: Mapping[str, Any], *, tenant: str = "") -> Filters:
+    """Return what a list is narrowed to; `tenant` is the one of the path."""
+    named = values.get("tenant", "")
+    if named and not slug_valid(named):
+        raise Rejected({"tenant": [serializers.CharField.default_error_messages["invalid"]]})
+    return Filters(
+        state=values.get("state", ""),
+        tenant=tenant or named,
+        text=values.get("q", ""),
+        kind=values.get("kind", ""),
+        owner=values.get("owner", ""),
+        created_from=values.get("created_from"),
+        created_until=values.get("created_until"),
+    )
+
+
+_ATTRS = {
+    "cpu_millicores": "resources.cpu_millicores",
+    "memory_mib": "resources.memory_mib",
+    "gpus": "resources.gpu.count",
+}
+
+
+def attr_of(field: str) -> str:
+    """Return where in the body a field of a spec stands."""
+    return _ATTRS.get(field, field)
+
+
+@contextmanager
+def complaints_by_attr() -> Iterator[None]:
+    """Let a service's complaints name the body's fields."""
+    try:
+        yield
+    except Rejected as rejected:
+        raise Rejected({attr_of(field): texts for field, texts in rejected.fields.items()}) from rejected

@@ -1,0 +1,24 @@
+"""Routes of workloads and templates under /api/v1/."""
+
+from django.urls import path
+
+from workloads.api import partviews, views
+
+_ONE = "workloads/<uuid:workload_id>/"
+urlpatterns = [
+    path("workloads/", views.WorkloadsView.as_view(), name="workloads"),
+    path("tenants/<str:slug>/workloads/", views.TenantWorkloadsView.as_view(), name="tenant-workloads"),
+    path("tenants/<str:slug>/workloads/verdict/", views.WorkloadVerdictView.as_view(), name="verdict"),
+    path(_ONE, views.WorkloadView.as_view(), name="workload"),
+    path(f"{_ONE}cancel/", views.WorkloadCancelView.as_view(), name="workload-cancel"),
+    path(f"{_ONE}clone/", views.WorkloadCloneView.as_view(), name="workload-clone"),
+    path(f"{_ONE}explain/", partviews.WorkloadExplainView.as_view(), name="workload-explain"),
+    path(f"{_ONE}events/", partviews.WorkloadEventsView.as_view(), name="workload-events"),
+    path(f"{_ONE}pods/", partviews.WorkloadPodsView.as_view(), name="workload-pods"),
+    path(f"{_ONE}manifests/", partviews.WorkloadManifestsView.as_view(), name="workload-manifests"),
+    path(f"{_ONE}diff/<uuid:other_id>/", partviews.WorkloadDiffView.as_view(), name="workload-diff"),
+    path(f"{_ONE}logs/", partviews.WorkloadLogsView.as_view(), name="workload-logs"),
+    path(f"{_ONE}logs/download/", partviews.WorkloadLogDownloadView.as_view(), name="workload-log-download"),
+    path("templates/", partviews.TemplatesView.as_view(), name="templates"),
+    path("templates/<uuid:template_id>/", partviews.TemplateView.as_view(), name="template"),
+]
