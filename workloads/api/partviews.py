@@ -59,7 +59,7 @@ class WorkloadPodsView(ApiView):
 
 
 class WorkloadManifestsView(ApiView):
-    @extend_schema(responses={(200, "application/yaml"): OpenApiTypes.STR})
+    @extend_schema(responses={(200, "application/yaml"): OpenApiTypes.OBJECT})
     @endpoint(Action.WORKLOAD_VIEW, answers={200: None})
     def get(self, request: Request, workload_id: UUID) -> HttpResponse:
         """Show the objects of the newest attempt as they are given to the cluster, in YAML."""
