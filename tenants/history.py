@@ -31,7 +31,7 @@ def _sentence(entry: AuditEntry) -> str:
     before, after = entry.before or {}, entry.after or {}
     teller = _TELLERS.get(entry.action)
     text = teller(before, after) if teller else _("%(actor)s did: %(action)s")
-    roles = {**dict(Membership.Role.choices), **dict(PlatformRole.choices)}
+    roles = dict(PlatformRole.choices if "platform_role" in after else Membership.Role.choices)
     known: dict[str, str | Promise] = {
         "actor": entry.actor_name,
         "action": entry.action,
@@ -55,6 +55,7 @@ _TELLERS: dict[str, Callable[[Values, Values], str]] = {
     "membership.remove": lambda _before, _after: _("%(actor)s removed %(user)s"),
     "user.create": lambda _before, _after: _("%(actor)s made the account"),
     "user.create_admin": lambda _before, _after: _("The account was made on the command line"),
+    "demo.make": lambda _before, _after: _("It was made for the demo"),
     "user.set_role": lambda _before, _after: _("%(actor)s set the platform role: %(role)s"),
     "user.switch_off": lambda _before, _after: _("%(actor)s switched the account off"),
     "user.switch_on": lambda _before, _after: _("%(actor)s switched the account on"),

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from portal.core import directory, people, tokens
 from portal.core.errors import Conflict, Rejected
-from portal.core.models import User
+from portal.core.models import Scope, User
 from portal.core.policy import Action
 from portal.core.routes import person, route
 from portal.web.people_forms import ProfileForm, TokenForm, time_zones
@@ -73,7 +73,8 @@ def token_page(request: HttpRequest) -> HttpResponse:
     context = {
         "form": form if form.errors else TokenForm(tenants=tenants),
         "rows": [
-            (token, slugs.get(token.tenant_id) if token.tenant_id else None) for token in tokens.token_list(user=user)
+            (token, [Scope(scope).label for scope in token.scopes], slugs.get(token.tenant_id or user.pk))
+            for token in tokens.token_list(user=user)
         ],
         "made": made,
         "key": key,

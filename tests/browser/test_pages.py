@@ -12,7 +12,7 @@ from django.test import RequestFactory
 from playwright.sync_api import Page, expect
 
 from portal.web import faults
-from tests.browser.conftest import SignIn, Watched
+from tests.browser.conftest import OpenBrowser, SignIn, Watched
 from tests.plugins.polling import until
 from tests.plugins.product import Product
 
@@ -125,10 +125,58 @@ def test_forms_empty_filled_and_with_complaints(sign_in: SignIn, stock: Stock) -
 
 def test_pages_of_those_who_run_the_platform(sign_in: SignIn, demo: Product, stock: Stock) -> None:
     found = problems_on(
-        sign_in("admin"), "/", "/tenants/", "/tenants/new/", "/tenants/vision/", "/tenants/vision/edit/"
+        sign_in("admin"),
+        *("/", "/tenants/", "/tenants/new/", "/tenants/vision/", "/tenants/vision/edit/"),
+        *("/users/", "/users/?q=no-such-person", "/users/new/"),
     )
     found += problems_on(sign_in("lead"), "/tenants/vision/")
     assert found == []
+
+
+def test_pages_of_ones_own_account(sign_in: SignIn) -> None:
+    viewer = sign_in("viewer")
+    found = problems_on(viewer, "/profile/", "/profile/tokens/")
+    page = viewer.page()
+    page.goto("/profile/tokens/")
+    page.get_by_label("Name").fill("from a browser")
+    page.get_by_role("button", name="Make the token").click()
+    expect(page.locator("#token-key")).to_contain_text("berth_")
+    found += problems_of(page, "a token's key")
+    page.get_by_role("button", name="Revoke").click()
+    page.locator("[data-dialog-yes]").click()
+    expect(page.get_by_text("The token is revoked")).to_be_visible()
+    assert found == []
+
+
+def test_an_account_is_made_and_its_owner_sets_a_password(sign_in: SignIn, open_browser: OpenBrowser) -> None:
+    page = sign_in("admin").page()
+    page.goto("/users/new/")
+    page.get_by_label("User name").fill("newcomer")
+    page.get_by_role("button", name="Make the account").click()
+    link = page.locator("#secret-link").inner_text()
+    found = problems_of(page, "a link to set the password")
+    newcomer = open_browser().page()
+    newcomer.goto(link)
+    found += problems_of(newcomer, "set the password")
+    for label in ("New password", "New password again"):
+        newcomer.get_by_label(label, exact=True).fill("a phrase of newcomers")
+    newcomer.get_by_role("button", name="Set password").click()
+    newcomer.get_by_label("Username or email").fill("newcomer")
+    newcomer.get_by_label("Password").fill("a phrase of newcomers")
+    newcomer.get_by_role("button", name="Sign in").click()
+    expect(newcomer.get_by_role("heading", level=1)).to_have_text("Home")
+    assert found == []
+
+
+def test_pages_in_chinese(sign_in: SignIn, stock: Stock, demo: Product) -> None:
+    dev = sign_in("dev")
+    dev.context.add_cookies([{"name": "berth-language", "value": "zh-hans", "url": demo.url}])
+    paths = ["/", "/workloads/?view=all", "/workloads/new/", stock["fails"], f"{stock['fails']}logs/", "/profile/"]
+    assert problems_on(dev, *paths, "/profile/tokens/", "/tenants/vision/", "/accounts/password/change/") == []
+    page = dev.page()
+    page.goto(stock["fails"])
+    expect(page.locator("html")).to_have_attribute("lang", "zh-hans")
+    expect(page.locator("h1 .chip")).to_have_text("已失败")
 
 
 def test_pages_without_an_account(sign_in: SignIn, nobody: Watched) -> None:

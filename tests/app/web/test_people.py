@@ -10,6 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from portal.core.models import AuditEntry, User
+from tenants.models import Tenant
 from tests.conftest import PASSWORD
 
 pytestmark = pytest.mark.django_db
@@ -135,6 +136,11 @@ def test_each_change_is_in_the_trail_without_the_link(admin: Client, owner: User
     assert "root-admin switched the account off" in page
     assert "root-admin set the platform role: Auditor" in page
     assert "welcome/" not in str(list(AuditEntry.objects.values_list("before", "after")))
+
+
+def test_a_tenant_admin_is_not_called_a_platform_admin(admin: Client, tenant: Tenant, owner: User) -> None:
+    admin.post("/tenants/vision/members/", {"username": "owner", "role": "admin"})
+    assert "root-admin changed the role of owner to Tenant admin" in admin.get("/tenants/vision/").content.decode()
 
 
 def test_people_are_found_by_parts_of_their_names_and_addresses(admin: Client, owner: User, colleague: User) -> None:
