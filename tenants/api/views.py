@@ -1,5 +1,7 @@
 """REST of tenants: a method parses, asks one selector or service, and answers."""
 
+from uuid import UUID
+
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -122,7 +124,7 @@ def _shown(tenant: Tenant) -> Response:
     return Response(TenantSerializer(tenant, context={"held": held_by([tenant.pk])}).data)
 
 
-def _tenant_by_id(user: User, tenant_id: object) -> Tenant:
+def _tenant_by_id(user: User, tenant_id: UUID) -> Tenant:
     tenant = Tenant.objects.visible_to(user).filter(pk=tenant_id).first()
     if tenant is None:
         raise NotVisible

@@ -41,7 +41,21 @@ def test_only_few_pages_are_public() -> None:
         "preferences/theme/",
         "preferences/language/",
         "accounts/login/",
+        "api/",  # every path under it that is none: 404
         "accounts/logout/",
         "accounts/inactive/",
         "accounts/welcome/<uidb64>/<token>/",
     }
+
+
+def test_every_method_of_rest_declares_an_action() -> None:
+    classes = [(route, view.cls) for route, view in patterns(get_resolver()) if hasattr(view, "cls")]
+    methods = {"get", "post", "put", "patch", "delete", "options", "head"}
+    silent = [
+        f"{route} {method}"
+        for route, cls in classes
+        for method in methods & set(cls.http_method_names)
+        if hasattr(cls, method) and not isinstance(getattr(getattr(cls, method), "berth_action", None), Action)
+    ]
+    assert len(classes) > 10
+    assert silent == []

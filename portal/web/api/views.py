@@ -2,6 +2,7 @@
 
 import uuid
 from dataclasses import asdict
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -144,7 +145,8 @@ class SchemaView(ApiView, SpectacularAPIView):
     @endpoint(Action.SIGNED_IN, answers={200: None})
     def get(self, request: Request, *args: object, **kwargs: object) -> Response:
         """Show this description."""
-        answer: Response = SpectacularAPIView.get(self, request, *args, **kwargs)
+        describe: Any = super().get
+        answer: Response = describe(request, *args, **kwargs)
         return answer
 
 

@@ -87,7 +87,7 @@ def test_a_token_ends_with_the_account_the_password_and_its_time(owner: User) ->
 def test_a_key_is_shown_once_and_never_kept(owner: User, client_of: ClientOf) -> None:
     later = (timezone.now() + dt.timedelta(days=1)).isoformat()
     body = {"name": "ci", "scopes": ["read"], "expires_at": later}
-    send = {"data": body, "content_type": "application/json", "headers": {"Idempotency-Key": "one"}}
+    send: Any = {"data": body, "content_type": "application/json", "headers": {"Idempotency-Key": "one"}}
     first, again = (client_of(owner).post("/api/v1/tokens/", **send) for _ in range(2))
     assert (first.status_code, again.status_code) == (201, 201)
     assert ask(first.json()["key"], "/api/v1/me/").status_code == 200
