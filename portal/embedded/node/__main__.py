@@ -24,6 +24,7 @@ from portal.embedded.node.holder import HolderError
 from portal.embedded.node.keeper import Keeper
 from portal.embedded.node.places import Places
 from portal.embedded.node.processes import end_previous, start_ticks
+from portal.embedded.node.withprocesses import ProcessCluster
 
 _DOWN_TIMEOUT_S = 40.0
 
@@ -47,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     up.set_defaults(command=_up)
     up.add_argument("--binary", type=Path, required=True, help="what `python -m portal.embedded.cluster.build` printed")
     up.add_argument("--alone", action="store_true", help="the control plane without a node; needs no root")
+    up.add_argument("--processes", action="store_true", help="pods are processes of this user; needs no root")
     up.add_argument("--gpus", type=int, default=0, help="how many GPUs the node pretends to have")
     up.add_argument("--gpu-product", default=PRODUCTS[0], choices=PRODUCTS, help="their model")
     up.add_argument("--node-name", default="berth-node", help="name of the node in the cluster")
@@ -77,11 +79,10 @@ def _up(options: argparse.Namespace, places: Places) -> int:
 def _make(options: argparse.Namespace) -> Cluster:
     if options.alone:
         return ControlPlaneAlone(binary=options.binary, state_dir=options.state_dir)
-    return ContainerNode(
-        binary=options.binary,
-        state_dir=options.state_dir,
-        options=NodeOptions(name=options.node_name, gpus=options.gpus, gpu_product=options.gpu_product),
-    )
+    node = NodeOptions(name=options.node_name, gpus=options.gpus, gpu_product=options.gpu_product)
+    if options.processes:
+        return ProcessCluster(binary=options.binary, state_dir=options.state_dir, options=node)
+    return ContainerNode(binary=options.binary, state_dir=options.state_dir, options=node)
 
 
 def _keep(cluster: Cluster, stop: threading.Event) -> None:

@@ -10,7 +10,7 @@ from portal.embedded.node.rolespec import RoleSpec
 
 _ADDRESS = "127.0.0.1"
 _SERVICES = "10.96.0.0/16"
-_FIRST_SERVICE = "10.96.0.1"
+API_NAMES = ("10.96.0.1",)  # the first address of the services
 _PORTS = ("port", "etcd_port", "peer_port")
 
 
@@ -28,7 +28,7 @@ class ControlPlaneAlone(Cluster):
     def prepare(self) -> None:
         super().prepare()
         self._ports = _choose_ports(self.places.network_file)
-        self.make_keys(names=[_FIRST_SERVICE])
+        self.make_keys(names=API_NAMES)
 
     def roles(self) -> list[RoleSpec]:
         return self._plane.roles(self.api)
