@@ -23,7 +23,7 @@ from tenants.gauges import gauges_of
 from tenants.models import Tenant
 from tenants.specs import Limits
 from tenants.usage import NOTHING, held_by
-from workloads import explain, images, presentation, selectors, services, timeline
+from workloads import comparison, explain, images, lineage, presentation, selectors, services, timeline
 from workloads.forms import AskForm, SubmitForm, initial_of
 from workloads.logs import read
 from workloads.models import Workload
@@ -188,7 +188,7 @@ def _verdict_context(tenant: Tenant, ask: AskForm) -> dict[str, Any]:
 
 
 def _detail_context(user: User, workload_id: uuid.UUID, tab: str) -> dict[str, Any]:
-    workload = selectors.workload_get(user=user, workload_id=workload_id)
+    workload, family = lineage.family_of(user=user, workload_id=workload_id)
     attempts = selectors.attempts_of(workload)
     context: dict[str, Any] = {
         "workload": workload,
@@ -206,7 +206,11 @@ def _detail_context(user: User, workload_id: uuid.UUID, tab: str) -> dict[str, A
         "last_seq": max(0, workload.log_last_seq - OVERVIEW_LINES),  # where the overview's viewer begins
         "tab": tab,
         "head_url": f"{reverse('workloads:head', args=[workload.pk])}?tab={tab}",
+        "lineage": family,
     }
+    if tab == "overview" and context["lineage"].parent:
+        changes = comparison.brief_of(context["lineage"].parent_spec, workload.spec)
+        context["changes"], context["more_changes"] = changes
     if tab in {"overview", "events"}:
         context["events"] = presentation.told_all(selectors.events_of(workload))
     if tab == "pods":
