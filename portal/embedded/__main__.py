@@ -39,6 +39,7 @@ def parser() -> argparse.ArgumentParser:
         "--demo", action="store_true", help="make two tenants, some accounts and some work to try it with"
     )
     options.add_argument("--reset-demo", action="store_true", help="remove what the demo made, and make it anew")
+    options.add_argument("--no-samples", action="store_true", help="with --demo: accounts alone, no work of their own")
     options.add_argument("--gpus", type=int, help=f"pretended GPUs on the embedded node ({DEMO_GPUS} with --demo)")
     return options
 
@@ -57,6 +58,7 @@ def chosen(arguments: argparse.Namespace, *, obstacles: Sequence[str]) -> Option
         gpus=gpus,
         demo=demo,
         reset_demo=arguments.reset_demo,
+        samples=not arguments.no_samples,
         database_url=env.text("DATABASE_URL"),
         redis_url=env.text("REDIS_URL"),
     )

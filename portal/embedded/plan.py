@@ -39,6 +39,7 @@ class Options:
     gpus: int = 0
     demo: bool = False
     reset_demo: bool = False
+    samples: bool = True
     database_url: str = ""  # empty: the embedded server
     redis_url: str = ""
     settings: tuple[tuple[str, str], ...] = ()
@@ -133,7 +134,7 @@ def _portal(
         _service("queue", "Queue", _manage("run_queue"), after_web),
         _service("logcollector", "Log collector", _manage("run_logcollector"), after_web),
     ]
-    return [*services, _demo_work(after_web)] if options.demo else services
+    return [*services, _demo_work(after_web)] if options.demo and options.samples else services
 
 
 def _demo_work(after: tuple[str, ...]) -> ChildSpec:

@@ -38,7 +38,7 @@ def make_tenant(product: Product) -> None:
 @pytest.fixture(scope="module")
 def hurt() -> Iterator[Product]:
     """A product of this module's own, on the container node, with the tenant `faults`."""
-    with running_product("--demo") as product:
+    with running_product("--demo", "--no-samples") as product:
         product.wait_cluster()
         make_tenant(product)
         yield product

@@ -44,7 +44,10 @@ def nodeless(cluster_binary: Path) -> Iterator[Product]:
     scheduler = cluster.roles()["kube-scheduler"]
     os.kill(scheduler, signal.SIGSTOP)
     try:
-        with running_product("--demo", kubeconfig=cluster.admin_kubeconfig) as product, ghost_node(product):
+        with (
+            running_product("--demo", "--no-samples", kubeconfig=cluster.admin_kubeconfig) as product,
+            ghost_node(product),
+        ):
             product.wait_cluster()
             make_tenant(product)
             yield product

@@ -214,6 +214,6 @@ def running_product(*arguments: str, kubeconfig: Path | None = None) -> Iterator
 @pytest.fixture(scope="session")
 def demo() -> Iterator[Product]:
     """The demo with its container node, shared by all tests that leave it healthy."""
-    with running_product("--demo") as product:
+    with running_product("--demo", "--no-samples") as product:
         product.wait_cluster()
         yield product
