@@ -1,7 +1,7 @@
 """The demo's own work: a few submissions in several states, made once through the services and really run.
 
-What is here is data and one step of submitting; `run_demo` decides when. Each ends within 20 s but for two that run
-for ten minutes, so that something is alive and something waits for a reason.
+What is here is data and one step of submitting; `run_demo` decides when. Each runs for 20 s at most, so that the
+queue is free a minute after the cluster is there; meanwhile one of them waits for the memory of its tenant.
 """
 
 from collections.abc import Mapping
@@ -22,20 +22,19 @@ _WATCH = """\
 import os
 import time
 
-minutes = float(os.environ["MINUTES"])
-until = time.monotonic() + 60 * minutes
+seconds = float(os.environ["SECONDS"])
+until = time.monotonic() + seconds
 while (left := until - time.monotonic()) > 0:
     one, five, _fifteen = os.getloadavg()
-    print(f"load {one:5.2f}  {'#' * min(round(one * 10), 60)}  (5 min {five:.2f}, {left / 60:.1f} min left)")
-    time.sleep(5)
+    print(f"load {one:5.2f}  {'#' * min(round(one * 10), 60)}  (5 min {five:.2f}, {left:.0f} s left)")
+    time.sleep(2)
 print("the watch is over")
 """
 _LONG = """\
-import itertools
 import time
 
-for batch in itertools.count(1):
-    print(f"batch {batch}: nothing new, on to the next")
+for batch in range(1, 21):
+    print(f"batch {batch} of 20: nothing new, on to the next")
     time.sleep(1)
 """
 _COUNT = """\
@@ -74,8 +73,8 @@ SAMPLES = (
         cpu_millicores=300, parent="train-spirals",
     ),
     Sample("prints-fast", "lead", "vision", "prints-fast", {"LINES": "5000"}, memory_mib=64),
-    Sample("watch-the-load", "dev", "vision", "python-script", {"MINUTES": "10"}, _WATCH, 50, 64),
-    Sample("transcribe-archive", "guest", "speech", "python-script", {"MINUTES": "10"}, _WATCH, 50, 1_280),
+    Sample("watch-the-load", "dev", "vision", "python-script", {"SECONDS": "20"}, _WATCH, 50, 64),
+    Sample("transcribe-archive", "guest", "speech", "python-script", {"SECONDS": "15"}, _WATCH, 50, 1_280),
     Sample("transcribe-new", "guest", "speech", "python-script", {}, _COUNT, 50, 1_024),
 )  # fmt: skip
 CANCELLED = "long-evaluation"

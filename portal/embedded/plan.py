@@ -134,14 +134,16 @@ def _portal(
         _service("queue", "Queue", _manage("run_queue"), after_web),
         _service("logcollector", "Log collector", _manage("run_logcollector"), after_web),
     ]
-    return [*services, _demo_work(after_web)] if options.demo and options.samples else services
+    # A reset needs it as well: the old namespaces are taken away beside the running portal.
+    has_work = options.demo and (options.samples or options.reset_demo)
+    return [*services, _demo_work(options, after_web)] if has_work else services
 
 
-def _demo_work(after: tuple[str, ...]) -> ChildSpec:
+def _demo_work(options: Options, after: tuple[str, ...]) -> ChildSpec:
     return ChildSpec(
         "demo-work",
         "Demo workloads",
-        _manage("run_demo"),
+        _manage("run_demo", *([] if options.samples else ["--no-samples"])),
         after=after,
         ready=OnExit(),
         restart=Restart.UNTIL_SUCCESS,

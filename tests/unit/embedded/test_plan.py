@@ -47,6 +47,13 @@ def test_a_reset_of_the_demo_comes_before_its_making_and_its_work_after_the_page
     assert "demo-reset" not in planned(replace(PLAIN, demo=True))
 
 
+def test_a_demo_without_samples_has_work_only_after_a_reset() -> None:
+    quiet = replace(PLAIN, demo=True, samples=False)
+    assert "demo-work" not in planned(quiet)
+    assert planned(replace(quiet, reset_demo=True))["demo-work"].argv[-1] == "--no-samples"
+    assert planned(replace(PLAIN, demo=True))["demo-work"].argv[-1] == "run_demo"
+
+
 def test_nothing_of_the_portal_starts_before_every_step_is_done() -> None:
     specs = planned(PLAIN)
     assert all(set(STEPS) <= set(specs[name].after) for name in PORTAL)

@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 import structlog
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
 from portal import env
@@ -32,8 +32,11 @@ log = structlog.get_logger(__name__)
 class Command(BaseCommand):
     help = "Submit the demo's workloads, once; stays until the one that is to be cancelled has been."
 
-    def handle(self, *_args: Any, **_options: Any) -> None:
-        made = demo.submit_missing()
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--no-samples", action="store_true", help="submit nothing, only clear up after a reset")
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        made = [] if options["no_samples"] else demo.submit_missing()
         self.stdout.write(f"{len(made)} workloads submitted.")
         if env.text("BERTH_CLUSTER", "none") == "none":
             return
