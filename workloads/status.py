@@ -17,7 +17,6 @@ from workloads.specs import Reason, State
 MAX_TEXT_CHARS = 500
 _MAX_CAUSES = 8
 _INT32_MAX = 2_147_483_647
-_EXIT_COMMAND_NOT_FOUND = 127
 _PHASES = frozenset({"Pending", "Running", "Succeeded", "Failed", "Unknown"})
 _PULL_FAILURES = frozenset(
     {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "ImageInspectError", "RegistryUnavailable"}
@@ -215,7 +214,7 @@ def _exit(ended: TerminatedState | None, pod: Pod) -> tuple[Reason, dict[str, An
     code = _small(ended.exit_code)
     if ended.reason == "OOMKilled":
         return Reason.OOM_KILLED, {"exit_code": code, "limit": _memory_limit(pod)}
-    if ended.reason in _START_ERRORS or code == _EXIT_COMMAND_NOT_FOUND:
+    if ended.reason in _START_ERRORS:
         return Reason.START_FAILED, {"exit_code": code, **_said(ended.reason, ended.message)}
     return Reason.EXIT_CODE, {"exit_code": code} | ({"signal": _small(ended.signal)} if ended.signal else {})
 
