@@ -4,6 +4,7 @@ from pathlib import Path
 
 import structlog
 from django.utils.translation import gettext_lazy as _
+from whitenoise.compress import Compressor
 
 from portal import env
 from portal.core.logs import SHARED_PROCESSORS
@@ -155,6 +156,8 @@ USE_TZ = True
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = DATA_DIR / "static"
+# Source maps are for developers: compressing megabytes of them would hold up every first start.
+WHITENOISE_SKIP_COMPRESS_EXTENSIONS = (*Compressor.SKIP_COMPRESS_EXTENSIONS, "map")
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     # `up` collects the files once (hashed names, cached for ever); without that the finders serve them as they are.
