@@ -50,7 +50,8 @@ def test_a_purge_leaves_the_cluster_as_it_was_before_the_first_start(
 ) -> None:
     container_node.kubectl("create", "namespace", "somebodys-own")
     before = objects(container_node)
-    product = Product(tmp_path / "data", "--demo", kubeconfig=container_node.admin_kubeconfig, servers=own_servers)
+    given = container_node.admin_kubeconfig
+    product = Product(tmp_path / "data", "--demo", "--no-samples", kubeconfig=given, servers=own_servers)
     product.start()
     try:
         product.wait_answering()
