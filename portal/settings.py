@@ -5,6 +5,7 @@ from pathlib import Path
 import structlog
 from django.utils.translation import gettext_lazy as _
 from whitenoise.compress import Compressor
+from whitenoise.compress import Compressor
 
 from portal import env
 from portal.core.logs import SHARED_PROCESSORS
@@ -169,6 +170,10 @@ STORAGES = {
 }
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
+# Source maps are for developers' tools: compressing them would take longer than all the rest of a start.
+WHITENOISE_SKIP_COMPRESS_EXTENSIONS = (*Compressor.SKIP_COMPRESS_EXTENSIONS, "map")
+# Pages ask for hashed names alone, so the plain copies need no compressing either.
+WHITENOISE_KEEP_ONLY_HASHED_FILES = True
 
 # Plain http is refused but on loopback, which browsers take for secure: so cookies are the same everywhere.
 SESSION_COOKIE_NAME = "__Host-berth-session"
