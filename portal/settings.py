@@ -5,7 +5,6 @@ from pathlib import Path
 import structlog
 from django.utils.translation import gettext_lazy as _
 from whitenoise.compress import Compressor
-from whitenoise.compress import Compressor
 
 from portal import env
 from portal.core.logs import SHARED_PROCESSORS
@@ -170,8 +169,6 @@ STORAGES = {
 }
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
-# Source maps are for developers' tools: compressing them would take longer than all the rest of a start.
-WHITENOISE_SKIP_COMPRESS_EXTENSIONS = (*Compressor.SKIP_COMPRESS_EXTENSIONS, "map")
 # Pages ask for hashed names alone, so the plain copies need no compressing either.
 WHITENOISE_KEEP_ONLY_HASHED_FILES = True
 
