@@ -24,13 +24,6 @@ has_python() {
     return 1
 }
 
-has_containerd() {
-    has containerd || return 1
-    version=$(containerd --version 2>/dev/null | sed -n 's/.* v\{0,1\}\([0-9][0-9]*\.[0-9][0-9]*\)\..*/\1/p')
-    major=${version%%.*} minor=${version#*.}
-    [ "${major:-0}" -gt 1 ] || { [ "${major:-0}" -eq 1 ] && [ "${minor:-0}" -ge 6 ]; }
-}
-
 has_cni() { [ -x /usr/lib/cni/bridge ] || [ -x /opt/cni/bin/bridge ]; }
 has_chromium() { has chromium || has chromium-browser; }
 has_fonts() { [ -d /usr/share/fonts/truetype ]; }
@@ -40,8 +33,7 @@ has_certificates() { [ -s /etc/ssl/certs/ca-certificates.crt ]; }
 base_packages='python3 has_python
 python3-venv has_python
 ca-certificates has_certificates'
-node_packages='containerd has_containerd
-runc has runc
+node_packages='runc has runc
 containernetworking-plugins has_cni
 iptables has iptables
 nftables has nft

@@ -7,7 +7,6 @@ from pathlib import Path
 
 # Program or file → the Debian package that brings it.
 _PROGRAMS = {
-    "containerd": "containerd",
     "runc": "runc",
     "iptables": "iptables",
     "nft": "nftables",

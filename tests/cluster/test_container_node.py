@@ -89,6 +89,7 @@ def exec_in(cluster: RunningCluster, namespace: str, name: str, *command: str) -
 def test_the_node_runs_real_containers(container_node: RunningCluster) -> None:
     node = container_node.api.get("/api/v1/nodes/berth-node").body
     assert node["status"]["nodeInfo"]["containerRuntimeVersion"].startswith("containerd://")
+    assert not node["status"]["nodeInfo"]["containerRuntimeVersion"].startswith("containerd://1.")
     assert node["status"]["nodeInfo"]["kubeletVersion"] == "v1.36.3"
 
 

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from portal import env
-from portal.embedded.cluster.build import DEVCLUSTER, PAUSE, ensure
+from portal.embedded.cluster.build import DEVCLUSTER, PAUSE, ensure, ensure_containerd
 from portal.embedded.images import build as images
 from portal.embedded.node.api import Api
 
@@ -124,6 +124,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     ensure(DEVCLUSTER, cache_dir=cache_dir)
     ensure(PAUSE, cache_dir=cache_dir)
     if os.geteuid() == 0:
+        ensure_containerd(cache_dir=cache_dir)
         images.python(cache_dir=cache_dir, say=print)
 
 

@@ -1,6 +1,7 @@
 """Builds the embedded Kubernetes once and keeps it: `python -m portal.embedded.cluster.build` prints the binary's path.
 
-Progress goes to stderr, so the path is all of stdout. Needs only the standard library.
+What runs its containers, containerd, is built after it, unless the machine has one that will do. Progress goes to
+stderr, so the path is all of stdout. Needs only the standard library.
 """
 
 import fcntl
@@ -17,7 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from portal import env
-from portal.embedded.cluster.key import KUBERNETES_VERSION, content_key
+from portal.embedded.cluster import containerd
+from portal.embedded.cluster.key import CONTAINERD_VERSION, KUBERNETES_VERSION, content_key
 from portal.embedded.cluster.toolchain import WAYS_OUT, find_go
 from portal.embedded.errors import StartError
 from portal.embedded.tether import tethered
@@ -29,27 +31,52 @@ _LINK = (
     f" -X {_PACKAGE}.gitTreeState=clean"
 )
 # Two compilers at a time: the same cores also answer pages.
-_FLAGS = ("-p", "2", "-trimpath", "-buildvcs=false", "-ldflags", _LINK)
+_COMMON = ("-p", "2", "-trimpath", "-buildvcs=false")
+_FLAGS = (*_COMMON, "-ldflags", _LINK)
+_CONTAINERD = "github.com/containerd/containerd/v2"
+# Left out is what needs disks of its own kind or somewhere to send traces: the node uses neither.
+_CONTAINERD_FLAGS = (
+    *_COMMON, "-tags", "no_btrfs,no_zfs,no_devmapper,no_tracing",
+    "-ldflags", f"-s -w -X {_CONTAINERD}/version.Version={CONTAINERD_VERSION}",
+)  # fmt: skip
 _SAY_EVERY_S = 2.0
 _NEEDED_BYTES = 4 << 30
+_NEEDED_BESIDES_BYTES = 1 << 30
 
 
 @dataclass(frozen=True)
 class Program:
-    """One binary: its file name and the Go package below the source directory."""
+    """What one build makes: its first binary's name, and the directory with its Go files below the source directory.
+
+    `packages` are built from there, each to a binary of its last word.
+    """
 
     name: str
-    package: str
+    directory: str
     patience: str = ""
+    packages: tuple[str, ...] = (".",)
+    flags: tuple[str, ...] = _FLAGS
+
+    @property
+    def binaries(self) -> tuple[str, ...]:
+        """Return the names of the files that the build makes, `name` first."""
+        return (self.name, *(package.rpartition("/")[2] for package in self.packages[1:]))
 
 
 DEVCLUSTER = Program("devcluster", ".", f" (Kubernetes {KUBERNETES_VERSION}): 6 to 12 minutes on two cores, once")
-PAUSE = Program("pause", "./pause")
+PAUSE = Program("pause", "pause")
+CONTAINERD = Program(
+    "containerd",
+    "containerd",
+    f" ({CONTAINERD_VERSION}): 1 to 3 minutes on two cores, once",
+    packages=tuple(f"{_CONTAINERD}/cmd/{name}" for name in containerd.PROGRAMS),
+    flags=_CONTAINERD_FLAGS,
+)
 
 
 def cached_path(program: Program = DEVCLUSTER, *, cache_dir: Path, source_dir: Path = SOURCE_DIR) -> Path:
     """Return where the binary of exactly these sources lies or will lie."""
-    key = content_key(source_dir if program is DEVCLUSTER else source_dir / program.package, flags=_FLAGS)
+    key = content_key(source_dir / program.directory, flags=program.flags)
     return cache_dir / "devcluster" / key / program.name
 
 
@@ -74,6 +101,13 @@ def ensure(
     return target
 
 
+def ensure_containerd(
+    *, cache_dir: Path, say: Callable[[str], None] = lambda line: print(line, file=sys.stderr, flush=True)
+) -> Path:
+    """Return a containerd that loses no output: the machine's own or one built here. Raises StartError."""
+    return containerd.on_machine() or ensure(CONTAINERD, cache_dir=cache_dir, say=say)
+
+
 @contextmanager
 def _only_builder(lock: Path, say: Callable[[str], None]) -> Iterator[None]:
     with lock.open("w") as held:
@@ -86,24 +120,25 @@ def _only_builder(lock: Path, say: Callable[[str], None]) -> Iterator[None]:
 
 
 def _build(program: Program, target: Path, *, cache_dir: Path, source_dir: Path, say: Callable[[str], None]) -> None:
-    _check_room(target.parent)
+    _check_room(target.parent, _NEEDED_BYTES if program is DEVCLUSTER else _NEEDED_BESIDES_BYTES)
     go = find_go(lock=source_dir / "go-toolchain.lock", cache_dir=cache_dir)
     began = time.monotonic()
     for abandoned in target.parent.glob("build-*"):  # by a build that was killed: the lock says that none is running
         shutil.rmtree(abandoned, ignore_errors=True)
     say(f"building {program.name} with {go}{program.patience}")
     with tempfile.TemporaryDirectory(prefix="build-", dir=target.parent) as scratch:
-        unfinished = Path(scratch) / program.name
-        _compile(go, program, unfinished, source_dir=source_dir, say=say)
-        unfinished.replace(target)
+        unfinished = Path(scratch)
+        _compile(go, program, unfinished, source_dir=source_dir / program.directory, say=say)
+        for name in reversed(program.binaries):  # the one that is asked for comes last: where it is, all are
+            (unfinished / name).replace(target.parent / name)
     say(f"built {program.name} in {time.monotonic() - began:.0f} s")
 
 
 def _compile(go: Path, program: Program, output: Path, *, source_dir: Path, say: Callable[[str], None]) -> None:
     environment = {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly"}
     total = _count_packages(go, program, source_dir, environment, say)
-    environment["GOTMPDIR"] = str(output.parent)
-    command = [str(go), "build", "-v", *_FLAGS, "-o", str(output), program.package]
+    environment["GOTMPDIR"] = str(output)
+    command = [str(go), "build", "-v", *program.flags, "-o", f"{output}/", *program.packages]
     last_words: list[str] = []
     said_at = 0.0
     with subprocess.Popen(
@@ -114,10 +149,10 @@ def _compile(go: Path, program: Program, output: Path, *, source_dir: Path, say:
             last_words = [*last_words[-8:], line.rstrip()]
             if time.monotonic() - said_at >= _SAY_EVERY_S:
                 said_at = time.monotonic()
-                say(f"compiling: {min(99, 100 * compiled // total)} % ({compiled} of {total} packages)")
+                say(f"compiling {program.name}: {min(99, 100 * compiled // total)} % ({compiled} of {total} packages)")
     if process.returncode != 0:
         details = "\n".join(last_words)
-        raise StartError(f"The embedded Kubernetes could not be built:\n{details}\n{WAYS_OUT}")
+        raise StartError(f"The embedded Kubernetes could not be built ({program.name}):\n{details}\n{WAYS_OUT}")
 
 
 def _count_packages(
@@ -125,21 +160,23 @@ def _count_packages(
 ) -> int:
     say("reading the sources; what is not on this machine is downloaded from the Go module proxy")
     listed = subprocess.run(
-        [go, "list", "-deps", program.package], cwd=source_dir, env=environment, stdin=subprocess.DEVNULL,
-        capture_output=True, text=True, check=False,
+        [go, "list", "-deps", *program.flags, *program.packages], cwd=source_dir, env=environment,
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
     )  # fmt: skip
     if listed.returncode != 0:
         details = "\n".join(listed.stderr.strip().splitlines()[-8:])
-        raise StartError(f"The sources of the embedded Kubernetes could not be read:\n{details}\n{WAYS_OUT}")
+        raise StartError(
+            f"The sources of the embedded Kubernetes could not be read ({program.name}):\n{details}\n{WAYS_OUT}"
+        )
     return max(1, len(listed.stdout.splitlines()))
 
 
-def _check_room(directory: Path) -> None:
+def _check_room(directory: Path, needed: int) -> None:
     free = shutil.disk_usage(directory).free
-    if free < _NEEDED_BYTES:
+    if free < needed:
         raise StartError(
-            f"Building the embedded Kubernetes needs 4 GiB below {directory}, and {free / (1 << 30):.1f} GiB are free. "
-            "Make room, set BERTH_CACHE_DIR to another disk, or use bin/up --kubeconfig FILE."
+            f"Building the embedded Kubernetes needs {needed >> 30} GiB below {directory}, and "
+            f"{free / (1 << 30):.1f} GiB are free. Make room, set BERTH_CACHE_DIR to another disk, or use bin/up --kubeconfig FILE."
         )
 
 
@@ -147,7 +184,9 @@ def main() -> int:
     """Build if needed and print the path."""
     try:
         ensure(PAUSE, cache_dir=env.cache_dir())
-        print(ensure(cache_dir=env.cache_dir()), flush=True)
+        devcluster = ensure(cache_dir=env.cache_dir())
+        ensure_containerd(cache_dir=env.cache_dir())
+        print(devcluster, flush=True)
     except StartError as exc:
         print(exc, file=sys.stderr)
         return 1

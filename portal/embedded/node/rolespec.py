@@ -7,9 +7,11 @@ from pathlib import Path
 from portal.embedded.node.holder import SYSTEM_PATH
 
 
-def _environment() -> dict[str, str]:
+def environment(*, first_on_path: Path | None = None) -> dict[str, str]:
+    """Return a role's environment, with a directory whose programs come before the machine's."""
+    path = f"{first_on_path}:{SYSTEM_PATH}" if first_on_path else SYSTEM_PATH
     # Go gives memory back sooner; the control plane is idle most of the time.
-    return {"PATH": SYSTEM_PATH, "LANG": "C.UTF-8", "HOME": "/root", "GOGC": "60"}
+    return {"PATH": path, "LANG": "C.UTF-8", "HOME": "/root", "GOGC": "60"}
 
 
 def always_ready() -> bool:
@@ -31,4 +33,4 @@ class RoleSpec:
     after: tuple[str, ...] = ()
     ready: Callable[[], bool] = always_ready
     fresh_after: tuple[str, ...] = ()
-    env: Mapping[str, str] = field(default_factory=_environment)
+    env: Mapping[str, str] = field(default_factory=environment)

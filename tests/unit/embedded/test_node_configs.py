@@ -12,20 +12,31 @@ from portal.embedded.node.controlplane import ControlPlane
 from portal.embedded.node.gpulabels import labels
 from portal.embedded.node.inside import script
 from portal.embedded.node.places import Places
+from portal.embedded.node.rolespec import environment
 from portal.embedded.node.subnets import Subnets
 
 PLACES = Places(Path("/data/node"))
 SUBNETS = Subnets(3)
 
 
-@pytest.mark.parametrize("version", [(1, 6), (2, 1)])
-def test_containerd_is_told_where_the_images_come_from(version: tuple[int, int]) -> None:
-    text = configs.containerd(PLACES, version=version, pause="registry.berth.internal/pause:1", cni_dir="/usr/lib/cni")
+def test_containerd_is_told_where_the_images_come_from() -> None:
+    text = configs.containerd(PLACES, pause="registry.berth.internal/pause:1", cni_dir="/usr/lib/cni")
     told = tomllib.loads(text)
-    assert told["version"] == (2 if version < (2, 0) else 3)
+    assert told["version"] == 3
     assert told["root"] == "/data/node/containerd"
-    assert "registry.berth.internal/pause:1" in text
-    assert 'config_path = "/data/node/config/registries"' in text
+    images = told["plugins"]["io.containerd.cri.v1.images"]
+    assert images["pinned_images"] == {"sandbox": "registry.berth.internal/pause:1"}
+    assert images["registry"] == {"config_path": "/data/node/config/registries"}
+
+
+def test_containerd_makes_nothing_outside_the_nodes_data() -> None:
+    told = tomllib.loads(configs.containerd(PLACES, pause="", cni_dir="/usr/lib/cni"))
+    assert "io.containerd.internal.v1.opt" in told["disabled_plugins"]
+
+
+def test_a_roles_own_programs_come_before_the_machines() -> None:
+    assert environment(first_on_path=Path("/cache/containerd"))["PATH"].startswith("/cache/containerd:/usr/local/sbin:")
+    assert environment()["PATH"].startswith("/usr/local/sbin:")
 
 
 def test_the_registry_listens_where_pods_cannot_reach_it() -> None:

@@ -10,7 +10,6 @@ from portal.embedded import preflight
 def test_missing_programs_are_told_as_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preflight, "_CNI_DIRS", (tmp_path,))
     assert preflight.missing_packages(search_path=str(tmp_path)) == [
-        "containerd",
         "runc",
         "iptables",
         "nftables",
@@ -25,4 +24,4 @@ def test_an_ordinary_user_is_told_how_to_get_the_node(tmp_path: Path, monkeypatc
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     obstacles = preflight.node_obstacles(search_path=str(tmp_path))
     assert obstacles[0] == "The container node needs root: start with `sudo bin/up`."
-    assert obstacles[1].startswith("The container node needs packages: apt-get install containerd runc")
+    assert obstacles[1].startswith("The container node needs packages: apt-get install runc")

@@ -5,8 +5,6 @@ import os
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from portal.embedded.layout import ROOT
 
 
@@ -22,23 +20,6 @@ def shell(script: str, *, root: Path = ROOT, first_on_path: Path | None = None, 
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout.strip()
-
-
-@pytest.mark.parametrize(
-    ("said", "is_enough"),
-    [
-        ("containerd github.com/containerd/containerd 1.6.20~ds1 1.6.20~ds1-1+deb12u1", True),
-        ("containerd github.com/containerd/containerd/v2 v2.4.2 abcdef", True),
-        ("containerd github.com/containerd/containerd 1.4.13~ds1 1.4.13", False),
-        ("something else", False),
-    ],
-)
-def test_a_containerd_counts_from_1_6_on(tmp_path: Path, said: str, is_enough: bool) -> None:
-    program = tmp_path / "containerd"
-    program.write_text(f"#!/bin/sh\necho '{said}'\n")
-    program.chmod(0o755)
-    answer = shell("if has_containerd; then echo yes; else echo no; fi", first_on_path=tmp_path)
-    assert answer == ("yes" if is_enough else "no")
 
 
 def test_only_what_is_not_there_is_missing() -> None:
