@@ -56,6 +56,7 @@ class Program:
     patience: str = ""
     packages: tuple[str, ...] = (".",)
     flags: tuple[str, ...] = _FLAGS
+    way_out: str = ""
 
     @property
     def binaries(self) -> tuple[str, ...]:
@@ -71,6 +72,7 @@ CONTAINERD = Program(
     f" ({CONTAINERD_VERSION}): 1 to 3 minutes on two cores, once",
     packages=tuple(f"{_CONTAINERD}/cmd/{name}" for name in containerd.PROGRAMS),
     flags=_CONTAINERD_FLAGS,
+    way_out=" Or install containerd 2 or newer with its shim and ctr.",
 )
 
 
@@ -152,7 +154,9 @@ def _compile(go: Path, program: Program, output: Path, *, source_dir: Path, say:
                 say(f"compiling {program.name}: {min(99, 100 * compiled // total)} % ({compiled} of {total} packages)")
     if process.returncode != 0:
         details = "\n".join(last_words)
-        raise StartError(f"The embedded Kubernetes could not be built ({program.name}):\n{details}\n{WAYS_OUT}")
+        raise StartError(
+            f"The embedded Kubernetes could not be built ({program.name}):\n{details}\n{WAYS_OUT}{program.way_out}"
+        )
 
 
 def _count_packages(
@@ -166,7 +170,7 @@ def _count_packages(
     if listed.returncode != 0:
         details = "\n".join(listed.stderr.strip().splitlines()[-8:])
         raise StartError(
-            f"The sources of the embedded Kubernetes could not be read ({program.name}):\n{details}\n{WAYS_OUT}"
+            f"The sources of the embedded Kubernetes could not be read ({program.name}):\n{details}\n{WAYS_OUT}{program.way_out}"
         )
     return max(1, len(listed.stdout.splitlines()))
 
@@ -176,7 +180,8 @@ def _check_room(directory: Path, needed: int) -> None:
     if free < needed:
         raise StartError(
             f"Building the embedded Kubernetes needs {needed >> 30} GiB below {directory}, and "
-            f"{free / (1 << 30):.1f} GiB are free. Make room, set BERTH_CACHE_DIR to another disk, or use bin/up --kubeconfig FILE."
+            f"{free / (1 << 30):.1f} GiB are free. "
+            "Make room, set BERTH_CACHE_DIR to another disk, or use bin/up --kubeconfig FILE."
         )
 
 
@@ -185,7 +190,8 @@ def main() -> int:
     try:
         ensure(PAUSE, cache_dir=env.cache_dir())
         devcluster = ensure(cache_dir=env.cache_dir())
-        ensure_containerd(cache_dir=env.cache_dir())
+        if os.geteuid() == 0:  # nobody else can run containers
+            ensure_containerd(cache_dir=env.cache_dir())
         print(devcluster, flush=True)
     except StartError as exc:
         print(exc, file=sys.stderr)

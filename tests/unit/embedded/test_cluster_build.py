@@ -54,6 +54,16 @@ def test_a_build_of_several_programs_keeps_them_all(tmp_path: Path, monkeypatch:
     assert {path.name for path in made.parent.iterdir()} == {*build.CONTAINERD.binaries, "containerd.lock"}
 
 
+def test_a_containerd_that_cannot_be_built_names_its_own_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_go(tmp_path / "bin", 'case "$1" in version) echo go version go1.27.0 linux/amd64;; *) exit 1;; esac')
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
+    monkeypatch.setattr(build, "_NEEDED_BESIDES_BYTES", 1)
+    with pytest.raises(StartError, match="install containerd 2 or newer"):
+        build.ensure(build.CONTAINERD, cache_dir=tmp_path / "cache", say=lambda _: None)
+
+
 def test_a_binary_in_the_cache_is_not_built_again(sources: Path, tmp_path: Path) -> None:
     cached = build.cached_path(cache_dir=tmp_path, source_dir=sources)
     cached.parent.mkdir(parents=True)
