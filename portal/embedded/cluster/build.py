@@ -170,7 +170,8 @@ def _count_packages(
     if listed.returncode != 0:
         details = "\n".join(listed.stderr.strip().splitlines()[-8:])
         raise StartError(
-            f"The sources of the embedded Kubernetes could not be read ({program.name}):\n{details}\n{WAYS_OUT}{program.way_out}"
+            f"The sources of the embedded Kubernetes could not be read ({program.name}):\n{details}\n"
+            f"{WAYS_OUT}{program.way_out}"
         )
     return max(1, len(listed.stdout.splitlines()))
 
