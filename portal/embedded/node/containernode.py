@@ -112,12 +112,8 @@ class ContainerNode(Cluster):
         ]
 
     def on_ready(self, role: str) -> None:
-        if role != _API:
-            return
-        for path, manifest in rights.manifests():
-            reply = self.api.apply(path, manifest)
-            if reply.status not in (200, 201):
-                raise StartError(f"The API server did not take {path}: {reply.status} {reply.text}")
+        if role == _API:
+            rights.give(self.api)
 
     def is_complete(self) -> bool:
         if (

@@ -1,6 +1,9 @@
-"""The rights that the node's own parts need in the cluster, as manifests. Only computes."""
+"""The rights that the node's own parts need in the cluster: as manifests, and given."""
 
 from typing import Any
+
+from portal.embedded.errors import StartError
+from portal.embedded.node.api import Api
 
 _RBAC = "/apis/rbac.authorization.k8s.io/v1"
 _READ = ["get", "list", "watch"]
@@ -43,3 +46,11 @@ def _binding(name: str, *, role: str, user: str) -> tuple[str, dict[str, Any]]:
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
         "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}],
     }
+
+
+def give(api: Api) -> None:
+    """Apply the rights. Raises StartError with what the API server said."""
+    for path, manifest in manifests():
+        reply = api.apply(path, manifest)
+        if reply.status not in (200, 201):
+            raise StartError(f"The API server did not take {path}: {reply.status} {reply.text}")

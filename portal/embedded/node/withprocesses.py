@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 from portal import env
-from portal.embedded.errors import StartError
 from portal.embedded.images import build
 from portal.embedded.layout import ROOT
 from portal.embedded.node import rights
@@ -44,12 +43,8 @@ class ProcessCluster(ControlPlaneAlone):
         return [*super().roles(), RoleSpec(role, argv, self.places.log(role), (_API,), env=_environment())]
 
     def on_ready(self, role: str) -> None:
-        if role != _API:
-            return
-        for path, manifest in rights.manifests():
-            reply = self.api.apply(path, manifest)
-            if reply.status not in (200, 201):
-                raise StartError(f"The API server did not take {path}: {reply.status} {reply.text}")
+        if role == _API:
+            rights.give(self.api)
 
     def is_complete(self) -> bool:
         if self.api.get("/api/v1/namespaces/default/serviceaccounts/default").status != 200:
