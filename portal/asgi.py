@@ -9,11 +9,10 @@ from django.core.asgi import get_asgi_application
 
 pages = get_asgi_application()
 
-from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
-from channels.security.websocket import AllowedHostsOriginValidator
 
 import portal.celery  # noqa: F401
+from portal.live.entrance import Entrance
 from portal.live.routing import everything_else
 from workloads.routing import websocket_urlpatterns
 
@@ -21,6 +20,6 @@ sockets: list[Any] = [*websocket_urlpatterns, everything_else]
 application = ProtocolTypeRouter(
     {
         "http": pages,
-        "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(sockets))),
+        "websocket": Entrance(URLRouter(sockets)),
     }
 )

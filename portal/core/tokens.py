@@ -109,6 +109,12 @@ def token_of_key(key: str) -> ApiToken | None:
     return token
 
 
+def tokens_alive(token_ids: Collection[str]) -> dict[str, ApiToken]:
+    """Return those of some tokens that are good now, by id, each with its holder bound to its tenant. One statement."""
+    rows = ApiToken.objects.select_related("user").filter(pk__in=token_ids, expires_at__gt=Now())
+    return {str(token.pk): token for token in rows if is_alive(token)}
+
+
 def is_alive(token: ApiToken) -> bool:
     """Tell whether an unexpired token with its holder still counts, and bind the holder to the token's tenant.
 

@@ -6,19 +6,21 @@ Subclasses say what is looked at (`key_of`, `look`) and what happens then (`begi
 import time
 from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
-from uuid import UUID
 
 import msgspec
 from channels.consumer import AsyncConsumer
 from channels.db import database_sync_to_async
 from channels.exceptions import StopConsumer
 from django.db import Error
+from redis.exceptions import RedisError
 
 from portal.core.models import User
 from portal.core.policy import Action
+from portal.core.tickets import Holder, ticket_redeem
+from portal.live.entrance import holder_of
 from portal.live.outbox import Outbox, text_parcel
 from portal.live.process import live_process
-from portal.live.seats import Seat
+from portal.live.seats import Seat, known_holders
 
 NOT_SIGNED_IN, REVOKED, NOT_FOUND, TOO_SLOW = 4401, 4403, 4404, 4408
 RESTART, TRY_LATER = 1012, 1013
@@ -45,7 +47,7 @@ class UnknownPathConsumer(AsyncConsumer):
 
 
 class LiveConsumer(AsyncConsumer):
-    """A websocket that shows one thing to one signed-in person and hears nothing from them."""
+    """A websocket that shows one thing to one person, known by session or ticket, and hears nothing from them."""
 
     berth_action: ClassVar[Action] = Action.SIGNED_IN
     outbox: Outbox | None = None
@@ -76,19 +78,20 @@ class LiveConsumer(AsyncConsumer):
 
     async def websocket_connect(self, message: dict[str, Any]) -> None:
         """Accept once the subscription stands, so that a page that asks on `open` misses nothing; or refuse."""
-        user, key = self.scope["user"], self.key_of()
-        if user is None or not user.is_authenticated:
-            return await self._refuse(NOT_SIGNED_IN)
         try:
-            facts = await database_sync_to_async(self._first_look, thread_sensitive=False)(user.pk, key)
-        except Error:
+            holder, facts = await database_sync_to_async(self._first_look, thread_sensitive=False)(
+                holder_of(self.scope)
+            )
+        except (Error, RedisError, OSError):
             return await self._refuse(TRY_LATER)
+        if holder is None:
+            return await self._refuse(NOT_SIGNED_IN)
         if facts is None:
             return await self._refuse(NOT_FOUND)
         self._pinged_at = time.monotonic()
         send: Any = self.base_send
         self.outbox = Outbox(send)
-        self.seat = Seat(self, user.pk, self.scope["session"].session_key or "", key)
+        self.seat = Seat(self, holder, self.key_of())
         live_process().usher.sit(self.seat)
         await self.begin(facts)
         await self.send({"type": "websocket.accept"})
@@ -135,10 +138,14 @@ class LiveConsumer(AsyncConsumer):
         if self.outbox is not None and not self.outbox.offer(text_parcel(msgspec.json.encode(frame).decode())):
             self.outbox.close(TOO_SLOW)
 
-    @classmethod
-    def _first_look(cls, user_id: UUID, key: str) -> Any | None:
-        user = User.objects.filter(pk=user_id, is_active=True).first()
-        return None if user is None else cls.look(user, {key}).get(key)
+    def _first_look(self, shown: Holder | str | None) -> tuple[Holder | None, Any]:
+        """Return who comes and what they are to see: nobody where ticket, token or session are not good."""
+        holder = ticket_redeem(shown) if isinstance(shown, str) else shown
+        user = known_holders({holder}).get(holder) if holder is not None else None
+        if user is None:
+            return None, None
+        key = self.key_of()
+        return holder, self.look(user, {key}).get(key)
 
     async def _refuse(self, code: int) -> None:
         """Accept, then close: a browser shows a refused handshake as 1006, whatever the reason."""

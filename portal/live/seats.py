@@ -1,6 +1,7 @@
 """Who sits at an open websocket, and whether they still may: asked again every few seconds, for all sockets together.
 
-A revoke, a demotion, a sign-out, a changed password closes the socket within 5 s (see docs/architecture.md).
+A revoke, a demotion, a sign-out, a changed password, the end of a token close the socket within 5 s (see
+docs/architecture.md).
 """
 
 import asyncio
@@ -8,7 +9,6 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
-from uuid import UUID
 
 import structlog
 from channels.db import database_sync_to_async
@@ -18,7 +18,9 @@ from django.db import Error
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
-from portal.core.models import User
+from portal.core import tokens
+from portal.core.models import ApiToken, Scope, User
+from portal.core.tickets import Holder
 
 RECHECK_S = 2.0
 logger = structlog.get_logger(__name__)
@@ -40,11 +42,10 @@ class Sight(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seat:
-    """One open socket: whose session, and what it looks at."""
+    """One open socket: who sits there, by which session or token, and what it looks at."""
 
     sight: Sight
-    user_id: UUID
-    session_key: str
+    holder: Holder
     key: str
 
 
@@ -91,19 +92,46 @@ class Usher:
 
 
 def look_for(seats: Sequence[Seat]) -> dict[Seat, Any]:
-    """Return the facts of the seats that may stay. Two queries, and one per user and kind of socket."""
-    users = User.objects.in_bulk({seat.user_id for seat in seats})
-    sessions = _live_sessions({seat.session_key for seat in seats})
-    groups: dict[tuple[type[Sight], UUID], list[Seat]] = defaultdict(list)
+    """Return the facts of the seats that may stay. Three queries at most, and one per holder and kind of socket."""
+    groups: dict[tuple[type[Sight], Holder], list[Seat]] = defaultdict(list)
+    users = known_holders({seat.holder for seat in seats})
     for seat in seats:
-        user = users.get(seat.user_id)
-        if user is not None and user.is_active and _is_of(sessions.get(seat.session_key), user):
-            groups[type(seat.sight), seat.user_id].append(seat)
+        if seat.holder in users:
+            groups[type(seat.sight), seat.holder].append(seat)
     facts: dict[Seat, Any] = {}
-    for (kind, user_id), members in groups.items():
-        seen = kind.look(users[user_id], {seat.key for seat in members})
+    for (kind, holder), members in groups.items():
+        seen = kind.look(users[holder], {seat.key for seat in members})
         facts |= {seat: seen[seat.key] for seat in members if seat.key in seen}
     return facts
+
+
+def known_holders(holders: Collection[Holder]) -> dict[Holder, User]:
+    """Return the people behind those sessions and tokens that are good now; each is bound as their token is."""
+    by_token = [holder for holder in holders if holder.proof.token_id]
+    return _by_session([holder for holder in holders if not holder.proof.token_id]) | _by_token(by_token)
+
+
+def _by_session(holders: Collection[Holder]) -> dict[Holder, User]:
+    if not holders:
+        return {}
+    users = User.objects.in_bulk({holder.user_id for holder in holders})
+    sessions = _live_sessions({holder.proof.session_key for holder in holders})
+    found = {holder: users.get(holder.user_id) for holder in holders}
+    return {
+        holder: user
+        for holder, user in found.items()
+        if user is not None and user.is_active and _is_of(sessions.get(holder.proof.session_key), user)
+    }
+
+
+def _by_token(holders: Collection[Holder]) -> dict[Holder, User]:
+    alive = tokens.tokens_alive({holder.proof.token_id for holder in holders}) if holders else {}
+    found = {holder: alive.get(holder.proof.token_id) for holder in holders}
+    return {holder: token.user for holder, token in found.items() if token is not None and _may_look(token, holder)}
+
+
+def _may_look(token: ApiToken, holder: Holder) -> bool:
+    return token.user_id == holder.user_id and Scope.READ in token.scopes
 
 
 def _live_sessions(keys: Collection[str]) -> dict[str, dict[str, Any]]:

@@ -9,6 +9,7 @@ from django.http import Http404, HttpRequest, JsonResponse
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from drf_standardized_errors.handler import ExceptionHandler
+from redis.exceptions import RedisError
 from rest_framework import exceptions
 
 from portal.core import errors
@@ -29,7 +30,7 @@ class Conflicting(exceptions.APIException):
 
 
 class Away(exceptions.APIException):
-    """503 with Retry-After: the database does not answer, or the cluster that a read needs."""
+    """503 with Retry-After: the database does not answer, or the broker, or the cluster that a read needs."""
 
     status_code = 503
     default_code = "unavailable"
@@ -47,6 +48,9 @@ class ApiExceptionHandler(ExceptionHandler):
         if isinstance(exc, OperationalError | InterfaceError):
             log.error("database away", error=str(exc))
             return Away()
+        if isinstance(exc, RedisError):
+            log.error("broker away", error=str(exc))
+            return Away(_("The message broker does not answer. Try again shortly."))
         if isinstance(exc, Http404 | exceptions.NotFound):
             return _of_portal(errors.NotVisible())
         if isinstance(exc, RequestDataTooBig):

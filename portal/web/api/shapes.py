@@ -62,6 +62,13 @@ class MadeTokenSerializer(TokenSerializer):
     key = serializers.CharField(allow_null=True, help_text="Shown this once; null in a repeated answer.")
 
 
+class TicketSerializer(serializers.Serializer[Any]):
+    """What opens one websocket: `?ticket=`."""
+
+    ticket = serializers.CharField(help_text="A secret; good once.")
+    expires_at = serializers.DateTimeField()
+
+
 class ClusterSummarySerializer(serializers.Serializer[Any]):
     """The cluster as a whole: what its usable nodes offer and what all work holds."""
 

@@ -10,6 +10,7 @@ _v1 = [
     path("me/", views.MeView.as_view(), name="me"),
     path("tokens/", views.TokensView.as_view(), name="tokens"),
     path("tokens/<uuid:token_id>/", views.TokenView.as_view(), name="token"),
+    path("ws-tickets/", views.WsTicketsView.as_view(), name="ws-tickets"),
     path("gpu/nodes/", NodesView.as_view(), name="nodes"),
     path("cluster/summary/", views.ClusterSummaryView.as_view(), name="cluster-summary"),
     path("schema/", views.SchemaView.as_view(), name="schema"),

@@ -1,11 +1,13 @@
 """Endpoints of the caller, their tokens and the cluster. A method parses, asks, and answers."""
 
+import datetime as dt
 import uuid
 from dataclasses import asdict
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.views.decorators.http import require_GET
 from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView
@@ -13,7 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from gpu.models import Node
-from portal.core import policy, tokens
+from portal.core import policy, tickets, tokens
 from portal.core.api.once import created_once, replayed
 from portal.core.api.paging import keyset_page, page_response, page_serializer
 from portal.core.api.views import ApiView, caller, endpoint, found, parsed, token_of_caller
@@ -21,11 +23,13 @@ from portal.core.errors import NotVisible
 from portal.core.models import ApiToken, Scope
 from portal.core.policy import Action
 from portal.core.routes import route
+from portal.core.tickets import Holder, Proof
 from portal.web.api.shapes import (
     ClusterSummarySerializer,
     MadeTokenSerializer,
     MeSerializer,
     NewTokenSerializer,
+    TicketSerializer,
     TokenSerializer,
 )
 from portal.web.cluster_health import cluster_health
@@ -99,6 +103,20 @@ class TokenView(ApiView):
         """Revoke one of your API tokens: it is refused from now on."""
         tokens.token_revoke(actor=caller(request), token_id=token_id)
         return Response(status=204)
+
+
+class WsTicketsView(ApiView):
+    """Tickets for websockets."""
+
+    @endpoint(Action.SIGNED_IN, answers={201: TicketSerializer}, scope=Scope.READ)
+    def post(self, request: Request) -> Response:
+        """Make a ticket that opens one websocket as you, within half a minute: `?ticket=` in its address."""
+        user, token = caller(request), token_of_caller(request)
+        session_key = request._request.session.session_key or ""  # noqa: SLF001 (the server's own request)
+        proof = Proof(token_id=str(token.pk)) if token is not None else Proof(session_key=session_key)
+        expires_at = timezone.now() + dt.timedelta(seconds=tickets.LIFE_S)
+        shown = {"ticket": tickets.ticket_issue(Holder(user.pk, proof)), "expires_at": expires_at}
+        return Response(TicketSerializer(shown).data, status=201, headers={"Cache-Control": "no-store"})
 
 
 class ClusterSummaryView(ApiView):

@@ -7,13 +7,14 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
+import uvicorn
 from asgiref.testing import ApplicationCommunicator
 from django.conf import settings
 from django.test import Client
 
 from portal.asgi import application
 from portal.core.models import User
-from tests.app.workloads.logs.conftest import in_thread
+from tests.app.workloads.logs.conftest import eventually, in_thread
 
 ORIGIN = "http://127.0.0.1:8080"
 
@@ -84,11 +85,17 @@ def communicator_of(path: str, headers: list[tuple[bytes, bytes]]) -> Any:
 
 @asynccontextmanager
 async def opened(path: str, user: User | None) -> AsyncIterator[Socket]:
-    """Open a socket as somebody, and close it as a browser does."""
+    """Open a socket as a page of somebody's browser, and close it as a browser does."""
     headers = [(b"origin", ORIGIN.encode())]
     if user is not None:
-        cookie = await in_thread(cookie_of, user)
-        headers.append((b"cookie", f"{settings.SESSION_COOKIE_NAME}={cookie}".encode()))
+        headers.append(await in_thread(cookie_header, user))
+    async with opened_with(path, headers) as socket:
+        yield socket
+
+
+@asynccontextmanager
+async def opened_with(path: str, headers: list[tuple[bytes, bytes]]) -> AsyncIterator[Socket]:
+    """Open a socket with these headers, and close it."""
     communicator = communicator_of(path, headers)
     await communicator.send_input({"type": "websocket.connect"})
     assert (await communicator.receive_output(10))["type"] == "websocket.accept"
@@ -97,3 +104,28 @@ async def opened(path: str, user: User | None) -> AsyncIterator[Socket]:
     finally:
         await communicator.send_input({"type": "websocket.disconnect", "code": 1000})
         await communicator.wait(10)
+
+
+def cookie_header(user: User) -> tuple[bytes, bytes]:
+    """Return the header with a new session's cookie."""
+    return b"cookie", f"{settings.SESSION_COOKIE_NAME}={cookie_of(user)}".encode()
+
+
+@asynccontextmanager
+async def served() -> AsyncIterator[int]:
+    """Serve the application on a port of this machine; give the port."""
+    config = uvicorn.Config(
+        application, host="127.0.0.1", port=0, lifespan="off", log_level="error", timeout_graceful_shutdown=5
+    )
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server._serve())
+
+    async def started() -> bool:
+        return server.started
+
+    await eventually(started)
+    try:
+        yield server.servers[0].sockets[0].getsockname()[1]
+    finally:
+        server.should_exit = True
+        await asyncio.wait_for(serving, 10)
