@@ -41,6 +41,7 @@ class ControlPlaneAlone(Cluster):
             address=_ADDRESS,
             services=_SERVICES,
             reachable_by_pods=False,
+            schedules_after=(),
             **self._ports,
         )
 

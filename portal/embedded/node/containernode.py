@@ -1,9 +1,11 @@
 """A node that runs real containers, with its control plane, in network, mount and PID namespaces of its own."""
 
+import dataclasses
 import json
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
@@ -24,6 +26,7 @@ _ETCD_PORT = 2379
 _PEER_PORT = 2380
 _CNI_DIRS = (Path("/usr/lib/cni"), Path("/opt/cni/bin"))
 _API = "kube-apiserver"
+_EVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class ContainerNode(Cluster):
         self._containerd: Path | None = None
         self._subnets: Subnets | None = None
         self._pause: Image | None = None
+        self._kubelet_started_at = _EVER
         self._images = ImageStore(images_file=self.places.images_file, registries_dir=self.places.registries, say=say)
 
     @property
@@ -101,8 +105,8 @@ class ContainerNode(Cluster):
                 self.places.log("registry"),
             ),
             *self._plane.roles(self.api),
-            self._role("kubelet", self._kubelet(), after=(_API, "containerd")),
-            self._role("kube-proxy", (f"--config={self._config('kube-proxy.json')}", "--v=1")),
+            self._patient_role("kubelet", self._kubelet(), after=("containerd",)),
+            self._patient_role("kube-proxy", (f"--config={self._config('kube-proxy.json')}", "--v=1")),
             self._role(
                 "netpol",
                 (self._client("netpol"), f"--pod-range={self.subnets.pods}", f"--name-server={self.subnets.node}"),
@@ -110,6 +114,11 @@ class ContainerNode(Cluster):
             self._role("dns", (self._client("dns"), f"--listen={self.subnets.node}:53")),
             *self._gpu_roles(),
         ]
+
+    def start_role(self, role: RoleSpec) -> None:
+        if role.name == "kubelet":
+            self._kubelet_started_at = datetime.now(UTC)
+        super().start_role(role)
 
     def on_ready(self, role: str) -> None:
         if role == _API:
@@ -147,10 +156,15 @@ class ContainerNode(Cluster):
             peer_port=_PEER_PORT,
             services=str(self.subnets.services),
             reachable_by_pods=True,
+            # A pod that asks for a GPU and reaches the kubelet before the plug-in did is refused for good.
+            schedules_after=("gpu-plugin",) if self.options.gpus else (),
         )
 
     def _role(self, name: str, arguments: tuple[str, ...], *, after: tuple[str, ...] = (_API,)) -> RoleSpec:
         return RoleSpec(name, (str(self.binary), name, *arguments), self.places.log(name), after)
+
+    def _patient_role(self, name: str, arguments: tuple[str, ...], *, after: tuple[str, ...] = ()) -> RoleSpec:
+        return dataclasses.replace(self._role(name, arguments, after=(_API, *after)), fresh_after=(_API,))
 
     def _kubelet(self) -> tuple[str, ...]:
         labels = gpulabels.labels(self.options.gpus, self.options.gpu_product)
@@ -167,7 +181,12 @@ class ContainerNode(Cluster):
     def _gpu_roles(self) -> list[RoleSpec]:
         if not self.options.gpus:
             return []
-        return [self._role("gpu-plugin", (f"--count={self.options.gpus}",), after=("kubelet",))]
+        plugin = self._patient_role("gpu-plugin", (f"--count={self.options.gpus}",), after=("kubelet",))
+        return [dataclasses.replace(plugin, ready=self._offers_gpus)]
+
+    def _offers_gpus(self) -> bool:
+        node = self.api.get(f"/api/v1/nodes/{self.options.name}")
+        return node.status == 200 and is_node_ready(node.text, gpus=self.options.gpus, since=self._kubelet_started_at)
 
     def _config(self, name: str) -> str:
         return str(self.places.config / name)
@@ -200,10 +219,18 @@ class ContainerNode(Cluster):
             (places.config / name).write_text(text, encoding="utf-8")
 
 
-def is_node_ready(text: str, *, gpus: int) -> bool:
-    """Ask of a Node object whether it is Ready and offers that many GPUs."""
+def is_node_ready(text: str, *, gpus: int, since: datetime = _EVER) -> bool:
+    """Ask of a Node object whether it is Ready and offers that many GPUs, as a kubelet said that started at `since`.
+
+    A kubelet's first report always writes the time; before it stand the GPUs of the kubelet that ran before.
+    """
     status = json.loads(text).get("status", {})
-    ready = any(each["type"] == "Ready" and each["status"] == "True" for each in status.get("conditions", []))
+    ready = any(
+        each["type"] == "Ready"
+        and each["status"] == "True"
+        and datetime.fromisoformat(each["lastHeartbeatTime"]) >= since.replace(microsecond=0)  # told in whole seconds
+        for each in status.get("conditions", [])
+    )
     return ready and int(status.get("allocatable", {}).get("nvidia.com/gpu", 0)) == gpus
 
 

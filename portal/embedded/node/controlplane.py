@@ -16,7 +16,7 @@ _FAST = ("--kube-api-qps=200", "--kube-api-burst=400")
 
 @dataclass(frozen=True)
 class ControlPlane:
-    """Where the control plane listens and what it hands out."""
+    """Where the control plane listens, what it hands out, and the roles that must be ready before it places pods."""
 
     binary: Path
     places: Places
@@ -26,6 +26,7 @@ class ControlPlane:
     peer_port: int
     services: str
     reachable_by_pods: bool
+    schedules_after: tuple[str, ...]
 
     @property
     def url(self) -> str:
@@ -43,15 +44,15 @@ class ControlPlane:
                 ready=api.is_ready,
             ),
             self._client_role("kube-controller-manager", self._controller_manager()),
-            self._client_role("kube-scheduler", self._scheduler()),
+            self._client_role("kube-scheduler", self._scheduler(), after=self.schedules_after),
         ]
 
     def _role(self, name: str, arguments: tuple[str, ...], *, after: tuple[str, ...] = ()) -> RoleSpec:
         return RoleSpec(name, (str(self.binary), name, *arguments), self.places.log(name), after)
 
-    def _client_role(self, name: str, arguments: tuple[str, ...]) -> RoleSpec:
+    def _client_role(self, name: str, arguments: tuple[str, ...], *, after: tuple[str, ...] = ()) -> RoleSpec:
         api = ("kube-apiserver",)
-        return dataclasses.replace(self._role(name, arguments, after=api), fresh_after=api)
+        return dataclasses.replace(self._role(name, arguments, after=(*api, *after)), fresh_after=api)
 
     def _key(self, name: str) -> str:
         return str(self.places.pki / name)

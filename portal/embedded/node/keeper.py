@@ -76,9 +76,9 @@ class Keeper:
 
     def _refresh_clients(self, server: str) -> None:
         for client in self._kept.values():
-            if client.running and server in client.spec.fresh_after:
+            if client.running and not client.ended_by_us and server in client.spec.fresh_after:
                 self._say(f"{server} is back; starting {client.spec.name} afresh")
-                client.ended_by_us = True
+                client.ended_by_us, client.ready = True, False
                 self._cluster.end_role(client.spec.name)
 
     def _check_complete(self, on_complete: Callable[[], None]) -> None:

@@ -23,8 +23,8 @@ def always_ready() -> bool:
 class RoleSpec:
     """A role: what to run, after which others are ready, and how to see that it is ready itself.
 
-    It is started afresh when one of `fresh_after` came back: Kubernetes' controllers wait ever longer, up to a minute,
-    before they ask a server again that was away.
+    It is started afresh when one of `fresh_after` came back: Kubernetes' controllers and its kubelet wait ever longer,
+    up to a minute, before they ask a server again that was away.
     """
 
     name: str

@@ -99,6 +99,22 @@ def test_a_server_that_came_back_gets_fresh_clients_at_once(tmp_path: Path) -> N
     assert not any(line.startswith("client ended") for line in said)  # no word of a failure or a pause
 
 
+def test_a_fresh_client_waits_for_those_that_are_made_afresh_with_it(tmp_path: Path) -> None:
+    slow = iter([True, False, False, True])
+    cluster = PaperCluster(
+        tmp_path,
+        ("server", (), always_ready),
+        ("scheduler", ("server", "plug-in"), always_ready),
+        ("plug-in", ("server",), lambda: next(slow, True)),
+    )
+    specs = cluster.roles()
+    specs[1:] = [dataclasses.replace(spec, fresh_after=("server",)) for spec in specs[1:]]
+    cluster.on_poll = [*[[]] * 5, [Exit("server", -1, 9)]]
+    run(cluster, until=lambda: len(cluster.started) == 6)
+    assert cluster.started == ["server", "plug-in", "scheduler", "server", "plug-in", "scheduler"]
+    assert next(slow, None) is None  # the scheduler waited until the plug-in was ready
+
+
 def test_a_start_without_end_names_what_it_waits_for(tmp_path: Path) -> None:
     cluster = PaperCluster(tmp_path, ("store", (), always_ready), ("server", (), lambda: False))
     with pytest.raises(StartError, match="waiting for server"):

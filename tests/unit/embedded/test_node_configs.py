@@ -2,7 +2,9 @@
 
 import json
 import tomllib
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,7 +74,7 @@ def test_two_nodes_on_a_machine_never_see_each_others_pod_logs() -> None:
 def plane(*, reachable: bool) -> str:
     made = ControlPlane(
         binary=Path("/cache/devcluster"), places=PLACES, address="10.201.3.2", port=6443, etcd_port=2379,
-        peer_port=2380, services="10.208.48.0/20", reachable_by_pods=reachable,
+        peer_port=2380, services="10.208.48.0/20", reachable_by_pods=reachable, schedules_after=(),
     )  # fmt: skip
     return " ".join(made._apiserver())
 
@@ -111,5 +113,15 @@ def test_label_values_of_gpus_are_valid_and_absent_without_gpus() -> None:
         ({}, 0, False),
     ],
 )
-def test_a_node_is_ready_with_all_its_gpus(status: dict[str, object], gpus: int, ready: bool) -> None:
+def test_a_node_is_ready_with_all_its_gpus(status: dict[str, Any], gpus: int, ready: bool) -> None:
+    for condition in status.get("conditions", []):
+        condition["lastHeartbeatTime"] = "2026-01-01T10:00:00Z"
     assert is_node_ready(json.dumps({"status": status}), gpus=gpus) is ready
+
+
+def test_gpus_that_an_earlier_kubelet_told_of_are_not_offered_yet() -> None:
+    ready = {"type": "Ready", "status": "True", "lastHeartbeatTime": "2026-01-01T10:00:00Z"}
+    node = json.dumps({"status": {"conditions": [ready], "allocatable": {"nvidia.com/gpu": "4"}}})
+    started = datetime(2026, 1, 1, 10, 0, 0, 900_000, tzinfo=UTC)
+    assert is_node_ready(node, gpus=4, since=started)
+    assert not is_node_ready(node, gpus=4, since=started + timedelta(seconds=1))
