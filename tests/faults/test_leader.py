@@ -4,11 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 
 import pytest
 
 from tests.faults.conftest import TENANT, all_in, attempts
+from tests.plugins.figures import Figure
 from tests.plugins.person import Person
 from tests.plugins.polling import until
 from tests.plugins.product import ROOT, Product
@@ -39,15 +41,17 @@ def lease(product: Product, name: str) -> tuple[str, int]:
 
 
 def test_a_stopped_leader_is_replaced_and_then_writes_nothing(
-    hurt: Product, admin: Person, standby: tuple[str, subprocess.Popen[bytes]]
+    hurt: Product, admin: Person, standby: tuple[str, subprocess.Popen[bytes]], figure: Figure
 ) -> None:
     name, second = standby
     first = hurt.pid(name)
     assert first is not None
     until("the first leads", lambda: lease(hurt, name)[0] == str(first), timeout_s=30)
     os.kill(first, signal.SIGSTOP)
+    stopped = time.monotonic()
     try:
         until("the second leads", lambda: lease(hurt, name)[0] == str(second.pid), timeout_s=PROMISE_S)
+        figure(f"a stopped {name} was replaced after {time.monotonic() - stopped:.1f} s")
         epoch = lease(hurt, name)[1]
         work = [admin.submit(TENANT, name=f"led-{n}", image=hurt.image("busybox"), command="echo led") for n in (1, 2)]
         all_in(hurt, work, "succeeded", timeout_s=60)
