@@ -136,9 +136,23 @@ def _portal(
         _service("queue", "Queue", _manage("run_queue"), after_web),
         _service("logcollector", "Log collector", _manage("run_logcollector"), after_web),
     ]
+    services.append(_docs(after_web))
     # A reset needs it as well: the old namespaces are taken away beside the running portal.
     has_work = options.demo and (options.samples or options.reset_demo)
     return [*services, _demo_work(options, after_web)] if has_work else services
+
+
+def _docs(after: tuple[str, ...]) -> ChildSpec:
+    return ChildSpec(
+        "docs",
+        "Documentation",
+        _manage("build_docs"),
+        after=after,
+        ready=OnExit(),
+        restart=Restart.UNTIL_SUCCESS,
+        niceness=_BUILD_NICENESS,
+        announced=False,
+    )
 
 
 def _demo_work(options: Options, after: tuple[str, ...]) -> ChildSpec:

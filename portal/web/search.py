@@ -32,6 +32,7 @@ _PAGES: tuple[tuple[str, str, str, str | Promise], ...] = (
     ("tenants:list", "", "building", gettext_lazy("Tenants")),
     ("account_change_password", "", "key", gettext_lazy("Change password")),
     ("help", "", "help-circle", gettext_lazy("Help")),
+    ("docs", "", "file-text", gettext_lazy("Documentation")),
 )
 
 

@@ -2,10 +2,12 @@
 
 from django.urls import path
 
-from portal.web import helping, home, search, views
+from portal.web import docs, helping, home, search, views
 
 urlpatterns = [
     path("", home.home, name="home"),
+    path("docs/", docs.docs, name="docs"),
+    path("docs/<path:path>", docs.docs, name="docs_page"),
     path("help/", helping.help_page, name="help"),
     path("search/", search.search, name="search"),
     path("healthz", views.healthz, name="healthz"),

@@ -13,6 +13,7 @@ from portal.embedded.plan import Cluster, Options
 LAYOUT = Layout(data_dir=Path("/state"), socket_dir=Path("/run/short"))
 PLAIN = Options(layout=LAYOUT, port=8080, public_url="http://127.0.0.1:8080", cluster=Cluster.NONE)
 PORTAL = ["web", "worker", "beat", "controller", "queue", "logcollector"]
+BESIDE = ["docs"]  # nothing waits for it
 STEPS = ["static", "migrate", "templates"]
 
 
@@ -22,12 +23,12 @@ def planned(options: Options) -> dict[str, ChildSpec]:
 
 
 def test_a_plain_start_has_its_own_servers_and_no_cluster() -> None:
-    assert list(planned(PLAIN)) == ["postgres", "valkey", *STEPS, *PORTAL]
+    assert list(planned(PLAIN)) == ["postgres", "valkey", *STEPS, *PORTAL, *BESIDE]
 
 
 def test_given_servers_are_used_and_not_started() -> None:
     given = replace(PLAIN, database_url="postgresql://somebody@db/portal", redis_url="redis://cache:6379/0")
-    assert list(planned(given)) == [*STEPS, *PORTAL]
+    assert list(planned(given)) == [*STEPS, *PORTAL, *BESIDE]
     environment = plan.environment(given)
     assert environment["DATABASE_URL"] == "postgresql://somebody@db/portal"
     assert environment["REDIS_URL"] == "redis://cache:6379/0"
@@ -115,3 +116,10 @@ def test_every_child_comes_after_what_it_needs(cluster: Cluster) -> None:
     for spec in planned(replace(PLAIN, cluster=cluster, kubeconfig=Path("/k"), demo=True)).values():
         assert set(spec.after) <= seen
         seen.add(spec.name)
+
+
+def test_the_documentation_is_built_beside_the_running_portal() -> None:
+    spec = planned(PLAIN)["docs"]
+    assert "web" in spec.after
+    assert spec.restart is Restart.UNTIL_SUCCESS
+    assert not any("docs" in other.after for other in planned(replace(PLAIN, demo=True)).values())
