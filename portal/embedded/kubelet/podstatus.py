@@ -55,7 +55,10 @@ class ContainerRecord:
 
 @dataclass(frozen=True)
 class PodRecord:
-    """What a node knows of one pod. `reason` and `phase` are set where the pod as a whole ended otherwise."""
+    """What a node knows of one pod. `reason` and `phase` are set where the pod as a whole ended otherwise.
+
+    `disruption` is the reason of the condition DisruptionTarget, for a pod that its node put out.
+    """
 
     containers: Sequence[ContainerRecord]
     init: Sequence[ContainerRecord] = ()
@@ -63,6 +66,7 @@ class PodRecord:
     phase: str = ""
     reason: str = ""
     message: str = ""
+    disruption: str = ""
     conditions: Mapping[str, tuple[str, datetime]] = field(default_factory=dict)
 
 
@@ -128,6 +132,7 @@ def _conditions(record: PodRecord, phase: str, now: datetime) -> list[dict[str, 
         "Initialized": (initialized or phase == "Succeeded", "PodCompleted" if phase == "Succeeded" else ""),
         "Ready": (ready, "" if ready else why),
         "ContainersReady": (ready, "" if ready else why),
+        **({"DisruptionTarget": (True, record.disruption)} if record.disruption else {}),
     }
     return [_condition(kind, holds, why, record, now) for kind, (holds, why) in wanted.items()]
 

@@ -25,6 +25,7 @@ from portal.embedded.node.keeper import Keeper
 from portal.embedded.node.places import Places
 from portal.embedded.node.processes import end_previous, start_ticks
 from portal.embedded.node.withprocesses import ProcessCluster
+from portal.embedded.node.withscripts import ScriptedCluster
 
 _DOWN_TIMEOUT_S = 40.0
 
@@ -49,7 +50,8 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--binary", type=Path, required=True, help="what `python -m portal.embedded.cluster.build` printed")
     up.add_argument("--alone", action="store_true", help="the control plane without a node; needs no root")
     up.add_argument("--processes", action="store_true", help="pods are processes of this user; needs no root")
-    up.add_argument("--gpus", type=int, default=0, help="how many GPUs the node pretends to have")
+    up.add_argument("--scripted", type=int, default=0, metavar="N", help="N nodes whose pods only play a script")
+    up.add_argument("--gpus", type=int, default=0, help="how many GPUs a node pretends to have")
     up.add_argument("--gpu-product", default=PRODUCTS[0], choices=PRODUCTS, help="their model")
     up.add_argument("--node-name", default="berth-node", help="name of the node in the cluster")
     down = commands.add_parser("down", help="stop the cluster and remove what is left of it, except its data")
@@ -80,6 +82,8 @@ def _make(options: argparse.Namespace) -> Cluster:
     if options.alone:
         return ControlPlaneAlone(binary=options.binary, state_dir=options.state_dir)
     node = NodeOptions(name=options.node_name, gpus=options.gpus, gpu_product=options.gpu_product)
+    if options.scripted:
+        return ScriptedCluster(binary=options.binary, state_dir=options.state_dir, count=options.scripted, options=node)
     if options.processes:
         return ProcessCluster(binary=options.binary, state_dir=options.state_dir, options=node)
     return ContainerNode(binary=options.binary, state_dir=options.state_dir, options=node)

@@ -23,9 +23,9 @@ from portal.embedded.kubelet.podstatus import (
     Waiting,
 )
 from portal.embedded.kubelet.reporting import Reporter
+from portal.embedded.kubelet.restarts import back_off_s, has_to_restart
 from portal.embedded.processnode.containers import CannotStart, Container, Ended, Runner
 from portal.embedded.processnode.environment import MissingObject
-from portal.embedded.processnode.restarts import back_off_s, has_to_restart
 from portal.embedded.processnode.roots import ImageRoot
 from portal.embedded.processnode.start import ImageMissing, Starter, id_of
 from portal.embedded.processnode.volumes import Objects, make_volumes, unsupported
