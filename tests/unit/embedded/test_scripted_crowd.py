@@ -171,4 +171,4 @@ def test_a_control_file_that_breaks_changes_nothing(tmp_path: Path) -> None:
     assert len(said) == 1
     path.unlink()
     assert control.look()
-    assert control.control.silent == ()
+    assert not control.control.silent
