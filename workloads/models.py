@@ -244,6 +244,27 @@ class WorkloadEvent(models.Model):
         indexes = [models.Index(fields=["workload", "id"], name="event_by_workload")]
 
 
+class ClusterEvent(models.Model):
+    """What Kubernetes reported about an attempt's Job or pod; bounded for each workload, kept after both are gone."""
+
+    id = models.BigAutoField(primary_key=True)
+    uid = models.UUIDField(unique=True)
+    workload = models.ForeignKey(Workload, on_delete=models.CASCADE, related_name="cluster_events")
+    attempt_n = models.PositiveSmallIntegerField()
+    kind = models.CharField(max_length=20)
+    name = models.CharField(max_length=253)
+    warning = models.BooleanField(default=False)
+    reason = models.CharField(max_length=128)
+    message = models.TextField()
+    source = models.CharField(max_length=128)
+    count = models.PositiveIntegerField(default=1)
+    first_seen = models.DateTimeField()
+    last_seen = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["workload", "-last_seen", "-id"], name="clusterevent_by_workload")]
+
+
 class LogTail(models.Model):
     """A batch of log lines that is not in a chunk yet: what every process can read and a new owner resumes from."""
 

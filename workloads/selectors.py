@@ -8,10 +8,10 @@ import re
 import uuid
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from django.db.models import Case, Exists, F, Q, QuerySet, Subquery, Sum, Value, When
-from django.db.models.functions import Lower
+from django.db.models import Case, Count, Exists, F, JSONField, Q, QuerySet, Subquery, Sum, TextField, Value, When
+from django.db.models.functions import Concat, Lower
 
 from portal.core import policy
 from portal.core.errors import NotVisible
@@ -26,7 +26,7 @@ from workloads.keyset import Page as Page
 from workloads.keyset import Walk
 from workloads.keyset import cursor_of as cursor_of
 from workloads.models import Attempt, Pod, Template, Workload, WorkloadEvent
-from workloads.specs import ACTIVE
+from workloads.specs import ACTIVE, MOST_CLUSTER_EVENTS
 
 PAGE_SIZE = 50
 MOST_EVENTS = 200
@@ -104,9 +104,48 @@ def attempts_of(workload: Workload) -> list[Attempt]:
     return list(workload.attempts.order_by("-n"))
 
 
+def counted_attempts_of(workload: Workload) -> tuple[list[Attempt], int]:
+    """Return a workload's attempts, newest first, and how many pods they had together. One statement."""
+    rows = workload.attempts.annotate(pod_count=Count("pod_rows")).order_by("-n")
+    counted = [(row, row.pod_count) for row in rows]
+    return [row for row, _count in counted], sum(count for _row, count in counted)
+
+
 def events_of(workload: Workload) -> list[WorkloadEvent]:
     """Return a workload's latest events with their actors, newest first. One statement."""
     return list(workload.events.select_related("actor").order_by("-id")[:MOST_EVENTS])
+
+
+class EventRow(NamedTuple):
+    """An event of Berth (with a state) or of Kubernetes (with none; then `reason` is its word)."""
+
+    last_seen: dt.datetime
+    first_seen: dt.datetime
+    times: int
+    attempt_n: int | None
+    state: str
+    reason: str
+    params: dict[str, Any]
+    told_by: str | None
+    message: str
+    about: str
+    warning: bool
+
+
+def all_events_of(workload: Workload) -> list[EventRow]:
+    """Return the latest events of a workload, Berth's and Kubernetes', newest first. One statement."""
+    once, empty, never = Value(1), Value("", output_field=TextField()), Value(value=False)
+    own = workload.events.order_by("-id").values_list(
+        "time", F("time"), once, "attempt_n", "state", "reason_code", "reason_params", "actor__username", empty, empty,
+        never,
+    )[:MOST_EVENTS]  # fmt: skip
+    about = Concat(Lower("kind"), Value("/"), "name", output_field=TextField())
+    nothing = Value({}, output_field=JSONField())
+    reported = workload.cluster_events.order_by("-last_seen", "-id").values_list(
+        "last_seen", "first_seen", "count", "attempt_n", empty, "reason", nothing, "source", "message", about, "warning"
+    )[:MOST_CLUSTER_EVENTS]
+    rows = [EventRow(*row) for row in own.union(reported, all=True)]
+    return sorted(rows, key=lambda row: row.last_seen, reverse=True)
 
 
 def pods_of(workload: Workload) -> list[Pod]:

@@ -5,17 +5,19 @@ cannot mislead it. Everything read here is hostile input: missing, odd and endle
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from portal.kube.types import Condition, ContainerState, ContainerStatus, Job, Pod, TerminatedState
+from portal.kube.types import Condition, ContainerState, ContainerStatus, Job, Pod, ResourceAmounts, TerminatedState
 from workloads.specs import Reason, State
 
 MAX_TEXT_CHARS = 500
 _MAX_CAUSES = 8
+_MOST_CONTAINERS = 16
+_MOST_RESOURCES = 8
 _INT32_MAX = 2_147_483_647
 _PHASES = frozenset({"Pending", "Running", "Succeeded", "Failed", "Unknown"})
 _PULL_FAILURES = frozenset(
@@ -127,7 +129,7 @@ def pod_observation(pod: Pod) -> PodObservation | None:
         params=params,
         node_name=_text(pod.spec.node_name, 253),
         image_digest=_text(main.image_id if main else "", 300),
-        containers=[_container(status) for status in pod.status.container_statuses[:16]],
+        containers=[_container(status, pod) for status in pod.status.container_statuses[:_MOST_CONTAINERS]],
         resource_version=_text(pod.metadata.resource_version, 64),
         created_at=_aware(pod.metadata.creation_timestamp),
         scheduled_at=_true_since(pod, "PodScheduled"),
@@ -277,30 +279,44 @@ def _image_of(pod: Pod, container: str) -> str:
     return next((c.image for c in (*pod.spec.containers, *pod.spec.init_containers) if c.name == container), "")
 
 
-def _container(status: ContainerStatus) -> dict[str, Any]:
-    ended = status.state.terminated
+def _container(status: ContainerStatus, pod: Pod) -> dict[str, Any]:
+    """Return a container as it is kept: its present run, the one before it, and what it asks for."""
+    asked = next((each.resources for each in pod.spec.containers if each.name == status.name), ResourceAmounts())
     return {
         "name": _text(status.name, 63),
         "image": _text(status.image, 300),
         "image_digest": _text(status.image_id, 300),
         "restarts": _small(status.restart_count),
         "ready": status.ready,
-        "state": _state_word(status.state),
-        "reason": _text(_state_reason(status.state), 100),
+        **_run(status.state),
+        "previous": _run(status.last_state) if status.last_state.terminated else None,
+        "requests": _amounts(asked.requests),
+        "limits": _amounts(asked.limits),
+    }
+
+
+def _run(state: ContainerState) -> dict[str, Any]:
+    ended, begun = state.terminated, state.running or state.terminated
+    said = state.terminated or state.waiting
+    return {
+        "state": _state_word(state),
+        "reason": _text(said.reason if said else "", 100),
+        "message": _text(said.message if said else ""),
         "exit_code": _small(ended.exit_code) if ended else None,
+        "signal": _small(ended.signal) if ended and ended.signal else None,
+        "started_at": _iso(begun.started_at) if begun else None,
         "ended_at": _iso(ended.finished_at) if ended else None,
     }
+
+
+def _amounts(stated: Mapping[str, str]) -> dict[str, str]:
+    return {_text(name, 100): _text(stated[name], 32) for name in sorted(stated)[:_MOST_RESOURCES]}
 
 
 def _state_word(state: ContainerState) -> str:
     if state.terminated is not None:
         return "terminated"
     return "running" if state.running is not None else "waiting"
-
-
-def _state_reason(state: ContainerState) -> str | None:
-    said = state.terminated or state.waiting
-    return said.reason if said else None
 
 
 def _started_at(main: ContainerStatus | None) -> datetime | None:

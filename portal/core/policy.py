@@ -71,7 +71,9 @@ def grants_on(actor: Actor, obj: Model | None) -> frozenset[Action]:
     bound = actor.bound_tenant_id
     if bound is not None and (obj is None or tenant_id_of is None or tenant_id_of(obj) != bound):
         return frozenset()
-    return platform if grants is None or obj is None else platform | grants(actor, obj)
+    if grants is None or obj is None or platform == PLATFORM_GRANTS["admin"]:
+        return platform
+    return platform | grants(actor, obj)
 
 
 def allowed(actor: Actor, action: Action, obj: Model | None = None) -> bool:

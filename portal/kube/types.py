@@ -309,6 +309,7 @@ class EventSeries(_Struct, frozen=True, kw_only=True):
     """An event that goes on."""
 
     count: int = 0
+    last_observed_time: datetime | None = None
 
 
 class Event(_Struct, frozen=True, kw_only=True):
@@ -325,6 +326,7 @@ class Event(_Struct, frozen=True, kw_only=True):
     event_time: datetime | None = None
     series: EventSeries | None = None
     source: EventSource = EventSource()
+    reporting_component: str = ""
 
 
 class QuotaStatus(_Struct, frozen=True, kw_only=True):

@@ -49,6 +49,14 @@ class WorkloadEventsView(ApiView):
         return list_response(request, [told.event_told(row) for row in page.rows], page.token)
 
 
+class WorkloadClusterEventsView(ApiView):
+    @endpoint(Action.WORKLOAD_VIEW, answers={200: page_serializer(shapes.ClusterEventSerializer)})
+    def get(self, request: Request, workload_id: UUID) -> Response:
+        """List what Kubernetes reported of a workload's Jobs and pods, what came last first."""
+        page = keyset_page(request, _workload(request, workload_id).cluster_events.all(), order=("-id",))
+        return list_response(request, [told.cluster_event_told(row) for row in page.rows], page.token)
+
+
 class WorkloadPodsView(ApiView):
     @endpoint(Action.WORKLOAD_VIEW, answers={200: page_serializer(shapes.PodSerializer)})
     def get(self, request: Request, workload_id: UUID) -> Response:

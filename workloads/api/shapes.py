@@ -63,6 +63,35 @@ class AttemptSerializer(ReasonSerializer):
     ended_at = _Moment()
 
 
+class AmountsField(serializers.DictField):
+    child = serializers.CharField()
+
+
+class RunSerializer(_Shape):
+    """One run of a container. Pods that ended before Berth kept a fact lack it."""
+
+    state = serializers.CharField(help_text="waiting, running or terminated.")
+    reason = serializers.CharField(allow_blank=True)
+    message = serializers.CharField(required=False, allow_blank=True, help_text="At most 500 characters.")
+    exit_code = serializers.IntegerField(allow_null=True)
+    signal = serializers.IntegerField(required=False, allow_null=True)
+    started_at = serializers.DateTimeField(required=False, allow_null=True)
+    ended_at = serializers.DateTimeField(allow_null=True)
+
+
+class ContainerSerializer(RunSerializer):
+    """A container: its present run, the one before the last restart, and the amounts that it asks for."""
+
+    name = serializers.CharField()
+    image = serializers.CharField()
+    image_digest = serializers.CharField()
+    restarts = serializers.IntegerField()
+    ready = serializers.BooleanField()
+    previous = RunSerializer(required=False, allow_null=True)
+    requests = AmountsField(required=False, help_text="As Kubernetes writes amounts.")
+    limits = AmountsField(required=False)
+
+
 class PodSerializer(ReasonSerializer):
     """A pod as last observed."""
 
@@ -72,7 +101,7 @@ class PodSerializer(ReasonSerializer):
     index = serializers.IntegerField()
     phase = serializers.CharField()
     node = serializers.CharField()
-    containers = serializers.ListField(child=serializers.DictField())
+    containers = ContainerSerializer(many=True)
     created = _Moment()
     started_at = _Moment()
     ended_at = _Moment()
@@ -129,6 +158,24 @@ class EventSerializer(ReasonSerializer):
     attempt = serializers.IntegerField(allow_null=True)
     state = serializers.ChoiceField(choices=STATES)
     actor = serializers.CharField(allow_null=True)
+
+
+class ClusterEventSerializer(_Shape):
+    """What Kubernetes reported about a Job or a pod, in its own words; alike ones are counted, not repeated."""
+
+    id = serializers.IntegerField()
+    attempt = serializers.IntegerField()
+    kind = serializers.CharField(help_text="Job or Pod.")
+    name = serializers.CharField()
+    warning = serializers.BooleanField()
+    reason = serializers.CharField()
+    message = serializers.CharField()
+    source = serializers.CharField(  # type: ignore[assignment]
+        help_text="Which part of Kubernetes said it."
+    )
+    count = serializers.IntegerField()
+    first_seen = serializers.DateTimeField()
+    last_seen = serializers.DateTimeField()
 
 
 class FactSerializer(_Shape):

@@ -11,7 +11,7 @@ from workloads import explain
 from workloads.compare import Difference, outcome_of
 from workloads.explain import Explanation
 from workloads.images import resolved
-from workloads.models import Attempt, Pod, Template, Workload, WorkloadEvent
+from workloads.models import Attempt, ClusterEvent, Pod, Template, Workload, WorkloadEvent
 
 Told = dict[str, Any]
 _KINDS = {CONTINUATION: "continuation", NOTE: "note"}
@@ -110,6 +110,23 @@ def event_told(event: WorkloadEvent) -> Told:
         "state": event.state,
         **_reason(event),
         "actor": event.actor.username if event.actor else None,
+    }
+
+
+def cluster_event_told(event: ClusterEvent) -> Told:
+    """Return what Kubernetes reported."""
+    return {
+        "id": event.pk,
+        "attempt": event.attempt_n,
+        "kind": event.kind,
+        "name": event.name,
+        "warning": event.warning,
+        "reason": event.reason,
+        "message": event.message,
+        "source": event.source,
+        "count": event.count,
+        "first_seen": stamp(event.first_seen),
+        "last_seen": stamp(event.last_seen),
     }
 
 

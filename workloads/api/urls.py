@@ -14,6 +14,7 @@ urlpatterns = [
     path(f"{_ONE}clone/", views.WorkloadCloneView.as_view(), name="workload-clone"),
     path(f"{_ONE}explain/", partviews.WorkloadExplainView.as_view(), name="workload-explain"),
     path(f"{_ONE}events/", partviews.WorkloadEventsView.as_view(), name="workload-events"),
+    path(f"{_ONE}events/cluster/", partviews.WorkloadClusterEventsView.as_view(), name="workload-cluster-events"),
     path(f"{_ONE}pods/", partviews.WorkloadPodsView.as_view(), name="workload-pods"),
     path(f"{_ONE}manifests/", partviews.WorkloadManifestsView.as_view(), name="workload-manifests"),
     path(f"{_ONE}diff/<uuid:other_id>/", partviews.WorkloadDiffView.as_view(), name="workload-diff"),

@@ -18,6 +18,7 @@ from portal.kube.types import JOBS, Job
 from workloads import tasks
 from workloads.controller import refused, write
 from workloads.controller.decide import NOTHING, Decision, Row, decide, deleted
+from workloads.controller.events import EventBox, events_write
 from workloads.controller.index import Index, Key
 from workloads.status import PodObservation
 from workloads.sweeps import Sweeper
@@ -48,10 +49,19 @@ class _Batch:
 class Controller:
     """One term of leadership; nothing of it outlives the term."""
 
-    def __init__(self, *, held: Held, kube: Kube, index: Index, sweeper: Sweeper | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        held: Held,
+        kube: Kube,
+        index: Index,
+        sweeper: Sweeper | None = None,
+        events: EventBox | None = None,
+    ) -> None:
         self._held = held
         self._kube = kube
         self._index = index
+        self._events = events or EventBox()
         self._sweeper = sweeper or Sweeper(held)
         self._pods_written: dict[UUID, Pods] = {}
         self._orphans: set[Key] = set()
@@ -87,6 +97,7 @@ class Controller:
         if self._sweeper.due():
             self._sweeper.sweep()
             self._look_again()
+        self._write_events()
         taken = self._index.take(BATCH_MOST)
         try:
             if taken.nodes:
@@ -114,6 +125,18 @@ class Controller:
         decisions = refused.decide_all(self._kube, rows, jobs)
         if decisions:
             self._write(_Batch(decisions))
+
+    def _write_events(self) -> None:
+        found = self._events.take(BATCH_MOST)
+        if not found:
+            return
+        try:
+            with transaction.atomic():
+                fence(self._held)
+                events_write(found)
+        except DatabaseError:
+            self._events.put_back(found)
+            raise
 
     def _write_nodes(self) -> None:
         found = self._index.nodes()

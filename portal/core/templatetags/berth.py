@@ -102,6 +102,12 @@ def size(size_bytes: int | None) -> str:
     return "?" if size_bytes is None else units.bytes_text(size_bytes)
 
 
+@register.filter
+def grouped(number: int) -> str:
+    """Format a whole number with its thousands set apart, as the log viewer does: "12,408"."""
+    return f"{number:,}"
+
+
 @register.simple_tag
 def field(bound: BoundField, unit: Text = "", mono: bool = False, say_required: bool = True) -> SafeString:
     """Render a form's field with label, hint and error; `unit` is shown after the control, `mono` sets its type."""

@@ -26,7 +26,7 @@ BODY: dict[str, Any] = {
     "env": {"LR": "0.1"},
     "resources": {"cpu_millicores": 100, "memory_mib": 64},
 }
-READS = ["", "explain/", "events/", "pods/", "manifests/", "logs/", "logs/download/"]
+READS = ["", "explain/", "events/", "events/cluster/", "pods/", "manifests/", "logs/", "logs/download/"]
 
 
 @pytest.fixture

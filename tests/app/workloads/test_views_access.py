@@ -13,7 +13,7 @@ from tenants.models import Tenant
 from workloads.models import Workload
 
 pytestmark = pytest.mark.django_db
-PAGES = ["", "head/", "logs/", "pods/", "events/", "yaml/"]
+PAGES = ["", "head/", "logs/", "pods/", "events/", "yaml/", "yaml/download/"]
 CLIENT = Callable[[User], Client]
 
 

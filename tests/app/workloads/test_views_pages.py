@@ -1,6 +1,7 @@
 """What lists and details show, and what they cost in SQL at two sizes."""
 
 import datetime as dt
+import html
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +11,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from django.utils.html import strip_tags
 
 from portal.core.models import User
 from tenants.models import Membership, Tenant
@@ -57,10 +59,11 @@ def test_a_detail_page_costs_eight_statements_at_most_whatever_the_size(
     owner: User,
     viewer: User,
     platform_admin: User,
+    auditor: User,
     make_workload: Callable[..., Workload],
     client_of: Callable[[User], Client],
 ) -> None:
-    workload, clients = make_workload(tenant, owner), [client_of(viewer), client_of(platform_admin)]
+    workload, clients = make_workload(tenant, owner), [client_of(each) for each in (viewer, platform_admin, auditor)]
     small = [statements(client, f"/workloads/{workload.pk}/") for client in clients]
     many(tenant, owner, LARGE)
     with_attempts(workload, 5)
@@ -261,9 +264,28 @@ def test_the_yaml_is_what_the_builder_makes(
     workload = make_workload(tenant, owner, spec={"script": "print(1)\nprint(2)\n"})
     with_attempts(workload, 1)
     page = session.get(f"/workloads/{workload.pk}/yaml/").content.decode()
-    assert f"name: {workload.kube_name}-1" in page
-    assert "kind: Job" in page
-    assert "kind: ConfigMap" in page
+    shown = html.unescape(strip_tags(page))
+    assert f"name: {workload.kube_name}-1" in shown
+    assert "kind: Job" in shown
+    assert "kind: ConfigMap" in shown
+    taken = session.get(f"/workloads/{workload.pk}/yaml/download/")
+    assert taken.content.decode().strip() in shown
+    assert taken["Content-Disposition"].startswith("attachment;")
+    assert taken["X-Content-Type-Options"] == "nosniff"
+
+
+def test_the_yaml_of_each_attempt_can_be_chosen_and_no_other(
+    session: Client, make_workload: Callable[..., Workload], tenant: Tenant, owner: User
+) -> None:
+    workload = make_workload(tenant, owner)
+    with_attempts(workload, 2)
+    path = f"/workloads/{workload.pk}/yaml/"
+    for query, n in (("", 2), ("?attempt=1", 1), ("?attempt=2", 2)):
+        assert f"{workload.kube_name}-{n}" in session.get(path + query).content.decode()
+        assert f"name: {workload.kube_name}-{n}\n" in session.get(f"{path}download/{query}").content.decode()
+    for query in ("?attempt=3", "?attempt=x"):
+        assert session.get(path + query).status_code == 404
+        assert session.get(f"{path}download/{query}").status_code == 404
 
 
 def test_the_live_part_of_a_page_draws_the_same_when_nothing_changed(

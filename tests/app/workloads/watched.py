@@ -10,6 +10,7 @@ from portal.core import leases
 from portal.kube.fake import FakeKube
 from portal.kube.types import JOBS, Job, Pod
 from workloads.controller import Controller, Index
+from workloads.controller.events import EventBox
 from workloads.models import Attempt, Workload
 from workloads.sweeps import Sweeper
 
@@ -27,7 +28,10 @@ class Watched:
         self.index = Index()
         self.sweeper = Sweeper(held, every_s=3600)
         self.sweeper._last_s = time.monotonic()  # tests say when to sweep
-        self.controller = Controller(held=held, kube=cluster, index=self.index, sweeper=self.sweeper)
+        self.events = EventBox()
+        self.controller = Controller(
+            held=held, kube=cluster, index=self.index, sweeper=self.sweeper, events=self.events
+        )
         for kind in (Job, Pod):
             self.index.synced(kind)
 

@@ -11,9 +11,10 @@ from portal.core.leases import Held
 from portal.core.processes import run_leader
 from portal.kube.client import connect
 from portal.kube.gateway import Kube
-from portal.kube.types import JOBS, NODES, PODS, Job, Node, Pod
+from portal.kube.types import EVENTS, JOBS, NODES, PODS, Event, Job, Node, Pod
 from portal.kube.watch import Change, Reflector, Selection
 from workloads.controller import Controller, Index
+from workloads.controller.events import EventBox
 from workloads.controller.health import keep_status
 
 LEASE = "controller"
@@ -30,15 +31,18 @@ class Command(BaseCommand):
 def lead(held: Held, stop: threading.Event, kube: Kube | None = None) -> None:
     """Run one term: the reflectors and the status check in threads, the loop in this one."""
     seen_by = kube or connect("watcher")
-    index = Index()
+    index, events = Index(), EventBox()
     reflectors = _reflectors(seen_by, index)
-    controller = Controller(held=held, kube=seen_by, index=index)
+    told = Reflector(kube=seen_by, selection=Selection(EVENTS, Event), sink=_event_sink(events))
+    controller = Controller(held=held, kube=seen_by, index=index, events=events)
 
     def in_step() -> bool:
         return controller.is_current() and all(reflector.health().synced for reflector in reflectors)
 
     checks = {"held": held, "kube": seen_by, "in_step": in_step, "stop": stop}
-    threads = [threading.Thread(target=reflector.run, args=(stop,), daemon=True) for reflector in reflectors]
+    # Pages are in step without events: whether those come decides nothing.
+    watches = [reflector.run for reflector in reflectors] + [told.run]
+    threads = [threading.Thread(target=watch, args=(stop,), daemon=True) for watch in watches]
     threads.append(threading.Thread(target=keep_status, kwargs=checks, name="cluster-status", daemon=True))
     for thread in threads:
         thread.start()
@@ -69,5 +73,15 @@ def _sink(index: Index, kind: type[T], put: Callable[[T], None]) -> Callable[[Ch
             index.gone(kind, change.metadata.uid)
         elif change.object is not None:
             put(change.object)
+
+    return take
+
+
+def _event_sink(box: EventBox) -> Callable[[Change[Event]], None]:
+    """Return what hands events on; one that the cluster forgets stays in our rows."""
+
+    def take(change: Change[Event]) -> None:
+        if change.type != "DELETED" and change.object is not None:
+            box.put(change.object)
 
     return take
