@@ -1,7 +1,7 @@
 """Tickets: what a program shows to open one websocket, where a browser would show its cookie.
 
 A ticket stands for a token or a session, never for more: whether that still holds is looked up when the socket opens
-and every few seconds from then on. Only digests are stored, in the broker, which forgets them by itself.
+and every few seconds from then on. The broker keeps the digest of a ticket, and forgets it by itself.
 """
 
 import json
