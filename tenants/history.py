@@ -24,10 +24,11 @@ class Told:
 
 def told_entries(entries: Iterable[AuditEntry]) -> list[Told]:
     """Return the entries as sentences, in their order; one of an unknown kind keeps its code."""
-    return [Told(entry.time, _sentence(entry)) for entry in entries]
+    return [Told(entry.time, sentence(entry)) for entry in entries]
 
 
-def _sentence(entry: AuditEntry) -> str:
+def sentence(entry: AuditEntry) -> str:
+    """Return what an entry says, in the reader's language."""
     before, after = entry.before or {}, entry.after or {}
     teller = _TELLERS.get(entry.action)
     text = teller(before, after) if teller else _("%(actor)s did: %(action)s")

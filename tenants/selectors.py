@@ -38,10 +38,10 @@ def membership_list(*, user: User, tenant: Tenant) -> QuerySet[Membership]:
 
 
 def tenant_history(*, user: User, tenant: Tenant) -> QuerySet[AuditEntry]:
-    """Return the newest entries about a tenant and its members, but not its work. Raises NotVisible, Denied."""
+    """Return what was done to a tenant and its members, but not its work, newest first. Raises NotVisible, Denied."""
     policy.require(user, Action.TENANT_HISTORY, tenant)
     about = AuditEntry.objects.filter(tenant_id=tenant.pk, action__regex="^(tenant|membership)[.]")
-    return about.order_by("-id")[:HISTORY_ROWS]
+    return about.order_by("-id")
 
 
 def tenant_ids_not_applied() -> Sequence[UUID]:

@@ -116,7 +116,7 @@ def _stored(form: RejectingForm, write: Callable[[], object]) -> bool:
 def _history(user: User, tenant: Tenant) -> list[Told]:
     if not policy.allowed(user, Action.TENANT_HISTORY, tenant):
         return []
-    return told_entries(selectors.tenant_history(user=user, tenant=tenant))
+    return told_entries(selectors.tenant_history(user=user, tenant=tenant)[: selectors.HISTORY_ROWS])
 
 
 def _detail_page(

@@ -59,6 +59,16 @@ def bulk_clone(*, actor: User, ids: Sequence[uuid.UUID], idempotency_key: str) -
     return _each(actor, ids, clone)
 
 
+def bulk_hide(*, actor: User, ids: Sequence[uuid.UUID]) -> list[Outcome]:
+    """Take workloads that have ended out of every list. Raises Rejected for none or more than 100."""
+
+    def hide(workload: Workload) -> Outcome:
+        services.workload_hide(actor=actor, workload=workload)
+        return Outcome(workload.pk, True, _("Out of all lists"), workload)
+
+    return _each(actor, ids, hide)
+
+
 def obstacle(*, actor: User, workload: Workload, act: str) -> str | Promise:
     """Return why an act would be refused for a workload as it is now; "" where nothing is in the way."""
     if act == "clone":

@@ -1,71 +1,19 @@
-"""The list as a CSV file: its rows and columns, streamed page by page, so that any length costs the same memory."""
+"""The page's list as a CSV file."""
 
-import csv
-import io
-from collections.abc import AsyncIterator, Iterator
-
-from asgiref.sync import sync_to_async
-from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, StreamingHttpResponse
-from django.utils import timezone, translation
 from django.views.decorators.http import require_GET
 
-from portal.core.models import User
 from portal.core.policy import Action
 from portal.core.routes import person, route
-from workloads import columns, presentation, selectors
-from workloads.keyset import Cursor
-from workloads.listing import Listing, listing_of
-
-PAGE_ROWS = 500
+from workloads import columns
+from workloads.csvfile import csv_file
+from workloads.listing import listing_of
 
 
 @route(Action.WORKLOAD_VIEW)
 @require_GET
 def download(request: HttpRequest) -> StreamingHttpResponse:
     user = person(request)
+    listing = listing_of(request.GET, user)
     chosen = columns.chosen_of(request.COOKIES.get(columns.COOKIE, ""))
-    body = parts(user, listing_of(request.GET, user), columns.csv_columns(chosen), translation.get_language())
-    response = StreamingHttpResponse(
-        # Each kind of server would first gather the other's kind of iterator in memory.
-        _streamed(body) if isinstance(request, ASGIRequest) else body,
-        content_type="text/csv; charset=utf-8",
-    )
-    response["Content-Disposition"] = f'attachment; filename="workloads-{timezone.localdate():%Y-%m-%d}.csv"'
-    response["Cache-Control"] = "private, no-store"
-    return response
-
-
-def parts(user: User, listing: Listing, wanted: list[columns.Column], language: str | None) -> Iterator[bytes]:
-    """Give the file in parts of at most 500 rows; each part is one statement, two where a search finds little."""
-    with translation.override(language):
-        head = [str(column.title) for column in wanted]
-    yield "\ufeff".encode() + _lines([head])  # the mark tells spreadsheets that this is UTF-8
-    cursor: Cursor | None = None
-    while True:
-        page = selectors.workload_list(
-            user=user,
-            filters=listing.filters,
-            cursor=cursor,
-            limit=PAGE_ROWS,
-            oldest_first=listing.oldest_first,
-            with_spec=False,
-        )
-        with translation.override(language):
-            rows = [columns.csv_cells(wanted, row) for row in presentation.told_all(page.rows)]
-        yield _lines(rows)
-        if page.older is None:
-            return
-        cursor = page.older
-
-
-def _lines(rows: list[list[str]]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text).writerows(rows)
-    return text.getvalue().encode()
-
-
-async def _streamed(body: Iterator[bytes]) -> AsyncIterator[bytes]:
-    take = sync_to_async(lambda: next(body, None))
-    while (part := await take()) is not None:
-        yield part
+    return csv_file(request, user, listing.filters, chosen=chosen, oldest_first=listing.oldest_first)

@@ -15,7 +15,7 @@ from portal.core.errors import NotVisible
 from portal.core.models import AuditEntry, User
 from portal.core.policy import Action
 
-_WHICH: dict[str, Q] = {
+WHICH: dict[str, Q] = {
     "on": Q(is_active=True),
     "off": Q(is_active=False),
     "admin": Q(platform_role="admin"),
@@ -34,14 +34,18 @@ class Page:
     after: str
 
 
+def accounts(*, actor: User, text: str = "", which: str = "") -> QuerySet[User]:
+    """Return the accounts that a text and a choice narrow. Raises Denied."""
+    policy.require(actor, Action.USER_VIEW)
+    found = User.objects.filter(WHICH.get(which, Q()))
+    return found.filter(_mentions(text)) if text else found
+
+
 def account_list(
     *, actor: User, text: str = "", which: str = "", after: str = "", before: str = "", limit: int = PAGE_ROWS
 ) -> Page:
     """Return a page of accounts by user name, those after or before a name. Raises Denied. One query."""
-    policy.require(actor, Action.USER_VIEW)
-    found = User.objects.annotate(name_key=Lower("username")).filter(_WHICH.get(which, Q()))
-    if text:
-        found = found.filter(_mentions(text))
+    found = accounts(actor=actor, text=text, which=which).annotate(name_key=Lower("username"))
     if before:
         users = list(found.filter(name_key__lt=before).order_by("-name_key")[: limit + 1])
         more, users = len(users) > limit, users[:limit][::-1]
@@ -60,10 +64,10 @@ def account_get(*, actor: User, user_id: UUID) -> User:
 
 
 def account_history(*, actor: User, user: User) -> QuerySet[AuditEntry]:
-    """Return the newest entries about an account. Raises NotVisible, Denied."""
+    """Return what was done to an account, newest first. Raises NotVisible, Denied."""
     policy.require(actor, Action.USER_VIEW, user)
     about = AuditEntry.objects.filter(target_type="core.user", target_id=str(user.pk))
-    return about.order_by("-id")[:HISTORY_ROWS]
+    return about.order_by("-id")
 
 
 def person_named(text: str) -> User | None:

@@ -2,7 +2,7 @@
 
 account_create(actor, account) · account_set_role(actor, user, role) · account_switch_off, …_on(actor, user)
 password_link(actor, user) -> path, single use, three days · password_set(user, password)
-profile_update(actor, profile) · sessions_end(user, except_key)
+profile_update(actor, profile) · password_change(actor, current, new) · sessions_end(user, except_key)
 
 Nobody but its owner ever knows a password: an admin hands over a link by which its owner sets one.
 """
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from allauth.account.models import EmailAddress
 from allauth.usersessions.models import UserSession
+from django.contrib.auth.password_validation import validate_password
 from django.contrib.auth.tokens import default_token_generator
 from django.contrib.sessions.models import Session
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
@@ -119,6 +120,20 @@ def password_set(*, user: User, password: str) -> None:
         user.save(update_fields=["password"])
         sessions_end(user=user)
         audit.record(actor=user, action="user.password_set", target=user, after={"user": user.get_username()})
+
+
+def password_change(*, actor: User, current: str, new: str) -> None:
+    """Store a new password of somebody who knows the old one; ends all their sessions and tokens.
+
+    Raises Rejected by field. Who calls it for a stranger's guesses counts them.
+    """
+    if not actor.check_password(current):
+        raise Rejected({"current_password": [_("This is not your current password.")]})
+    try:
+        validate_password(new, actor)
+    except ValidationError as error:
+        raise Rejected({"new_password": list(error.messages)}) from error
+    password_set(user=actor, password=new)
 
 
 def profile_update(*, actor: User, profile: Profile) -> User:

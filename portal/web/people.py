@@ -119,7 +119,7 @@ def _page(request: HttpRequest, actor: User, user: User, *, link: str = "") -> H
     context = {
         "account": user,
         "memberships": list(memberships),
-        "history": told_entries(directory.account_history(actor=actor, user=user)),
+        "history": told_entries(directory.account_history(actor=actor, user=user)[: directory.HISTORY_ROWS]),
         "roles": PlatformRole.choices,
         "link": request.build_absolute_uri(link) if link else "",
         "may_manage": policy.allowed(actor, Action.USER_MANAGE, user),

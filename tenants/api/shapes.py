@@ -4,7 +4,9 @@ from typing import Any
 
 from rest_framework import serializers
 
+from portal.core.models import AuditEntry
 from tenants import specs
+from tenants.history import sentence
 from tenants.models import Membership, Tenant
 from tenants.specs import Limits
 from tenants.usage import NOTHING
@@ -50,6 +52,20 @@ class TenantSerializer(serializers.Serializer[Any]):
         """Return what the tenant holds, as the view counted it for all rows at once."""
         held: Limits = self.context.get("held", {}).get(tenant.pk, NOTHING)
         return {name: getattr(held, name) for name in ("cpu_millicores", "memory_mib", "pods", "gpus")}
+
+
+class HistorySerializer(serializers.Serializer[AuditEntry]):
+    """Something that was done."""
+
+    id = serializers.IntegerField()
+    time = serializers.DateTimeField()
+    actor = serializers.CharField(source="actor_name", help_text="A user name.")
+    action = serializers.CharField(help_text="A stable word.")
+    text = serializers.SerializerMethodField()
+
+    def get_text(self, entry: AuditEntry) -> str:
+        """Return the same as a sentence in the caller's language."""
+        return sentence(entry)
 
 
 class MemberRoleSerializer(serializers.Serializer[Any]):

@@ -14,6 +14,7 @@ from portal.core.models import User
 from portal.core.policy import Action
 from tenants import selectors, services
 from tenants.api.shapes import (
+    HistorySerializer,
     MemberRoleSerializer,
     MemberSerializer,
     NewMemberSerializer,
@@ -67,6 +68,17 @@ class TenantView(ApiView):
         limits = Limits(**values["limits"]) if "limits" in values else tenant.limits
         name = values.get("name", tenant.name)
         return _shown(services.tenant_update(actor=user, tenant=tenant, name=name, limits=limits))
+
+
+class TenantHistoryView(ApiView):
+    """What was done to a tenant."""
+
+    @endpoint(Action.TENANT_HISTORY, answers={200: page_serializer(HistorySerializer)})
+    def get(self, request: Request, slug: str) -> Response:
+        """List what was done to a tenant and its members, newest first; for its admins and auditors."""
+        user = caller(request)
+        rows = selectors.tenant_history(user=user, tenant=selectors.tenant_get(user=user, slug=slug))
+        return page_response(request, keyset_page(request, rows, order=("-id",)), HistorySerializer)
 
 
 class MembersView(ApiView):

@@ -67,10 +67,9 @@ class CloneSerializer(StrictSerializer):
     retries = NumberField(required=False, min_value=0, max_value=specs.MAX_RETRIES)
 
 
-class ListQuerySerializer(StrictSerializer):
+class NarrowingSerializer(StrictSerializer):
     """What a list shows; every parameter narrows it."""
 
-    berth_allowed = frozenset({"limit", "cursor"})
     state = serializers.ChoiceField(choices=[state.value for state in specs.State], required=False)
     kind = serializers.ChoiceField(choices=sorted(specs.KINDS), required=False)
     owner = serializers.CharField(required=False, max_length=150, help_text="A user name.")
@@ -78,6 +77,14 @@ class ListQuerySerializer(StrictSerializer):
     q = serializers.CharField(required=False, max_length=MAX_TEXT, help_text="Part of a name or image; or an id.")
     created_from = serializers.DateTimeField(required=False)
     created_until = serializers.DateTimeField(required=False, help_text="The first moment that is too late.")
+    active = serializers.BooleanField(required=False, default=False, help_text="Only what has not ended.")
+    order = serializers.ChoiceField(choices=["newest", "oldest"], required=False, default="newest")
+
+
+class ListQuerySerializer(NarrowingSerializer):
+    """What a page of a list shows."""
+
+    berth_allowed = frozenset({"limit", "cursor"})
 
 
 class LogQuerySerializer(StrictSerializer):
@@ -131,6 +138,7 @@ def filters_of(values: Mapping[str, Any], *, tenant: str = "") -> Filters:
     if named and not slug_valid(named):
         raise Rejected({"tenant": [serializers.CharField.default_error_messages["invalid"]]})
     return Filters(
+        active=values["active"],
         state=values.get("state", ""),
         tenant=tenant or named,
         text=values.get("q", ""),

@@ -2,11 +2,15 @@
 
 from django.urls import path
 
-from workloads.api import partviews, views
+from workloads.api import listviews, partviews, views
 
 _ONE = "workloads/<uuid:workload_id>/"
 urlpatterns = [
     path("workloads/", views.WorkloadsView.as_view(), name="workloads"),
+    path("workloads/csv/", listviews.WorkloadsCsvView.as_view(), name="workloads-csv"),
+    path("workloads/bulk/", listviews.WorkloadsBulkView.as_view(), name="workloads-bulk"),
+    path("saved-filters/", listviews.SavedFiltersView.as_view(), name="saved-filters"),
+    path("saved-filters/<uuid:filter_id>/", listviews.SavedFilterView.as_view(), name="saved-filter"),
     path("tenants/<str:slug>/workloads/", views.TenantWorkloadsView.as_view(), name="tenant-workloads"),
     path("tenants/<str:slug>/workloads/verdict/", views.WorkloadVerdictView.as_view(), name="verdict"),
     path(_ONE, views.WorkloadView.as_view(), name="workload"),

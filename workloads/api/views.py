@@ -154,8 +154,13 @@ def _listed(request: Request, tenant: str = "") -> Response:
     cursor = selectors.cursor_of(token) if token else None
     if token is not None and cursor is None:
         raise BadCursor
-    filters = filters_of(parsed_query(ListQuerySerializer, request), tenant=tenant)
+    asked = parsed_query(ListQuerySerializer, request)
     page = selectors.workload_list(
-        user=caller(request), filters=filters, cursor=cursor, limit=limit_of(request), with_spec=False
+        user=caller(request),
+        filters=filters_of(asked, tenant=tenant),
+        cursor=cursor,
+        limit=limit_of(request),
+        oldest_first=asked["order"] == "oldest",
+        with_spec=False,
     )
     return list_response(request, [told.row_told(row) for row in page.rows], page.older.token() if page.older else None)

@@ -11,12 +11,13 @@ from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
-from portal.core.models import ApiToken
+from portal.core.models import ApiToken, User
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView  # which reads the settings that name this module
 
 WINDOW_S = 60
+PASSWORDS_PER_MINUTE = 5
 log = structlog.get_logger(__name__)
 
 
@@ -38,6 +39,12 @@ def note_failed_token(request: Request) -> None:
     Good keys from that address are still served: behind one proxy sit many people.
     """
     if counted(f"failed:{request.META.get('REMOTE_ADDR', '')}") > settings.API_FAILED_TOKENS_PER_MINUTE:
+        raise exceptions.Throttled(wait=seconds_left())
+
+
+def count_guess(user: User) -> None:
+    """Count a try at somebody's password; beyond PASSWORDS_PER_MINUTE raise Throttled."""
+    if counted(f"password:{user.pk}") > PASSWORDS_PER_MINUTE:
         raise exceptions.Throttled(wait=seconds_left())
 
 

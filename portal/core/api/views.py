@@ -22,7 +22,7 @@ from rest_framework.views import APIView
 from portal.core.api.authentication import BrowserAuthentication, TokenAuthentication
 from portal.core.api.bodies import AlwaysJson, JsonParser, is_clean
 from portal.core.api.throttles import CallerThrottle
-from portal.core.errors import NotVisible, Rejected
+from portal.core.errors import Denied, NotVisible, Rejected
 from portal.core.models import ApiToken, Scope, User
 from portal.core.policy import Action
 
@@ -131,6 +131,14 @@ def caller(request: Request) -> User:
     if not isinstance(request.user, User):
         raise exceptions.NotAuthenticated
     return request.user
+
+
+def account_of(request: Request) -> User:
+    """Return who calls, where their account as a whole is concerned. A token of one tenant raises Denied."""
+    user = caller(request)
+    if user.bound_tenant_id is not None:
+        raise Denied(_("A token of one tenant does not reach its holder's account."))
+    return user
 
 
 def token_of_caller(request: Request) -> ApiToken | None:

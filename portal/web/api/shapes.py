@@ -2,12 +2,16 @@
 
 from typing import Any
 
+from django.conf import settings
+from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
-from portal.core.models import ApiToken, PlatformRole, Scope
+from portal.core.models import ApiToken, PlatformRole, Scope, Theme
 from portal.core.tokens import MAX_NAME
+from portal.web.people_forms import time_zones
 from tenants.api.shapes import LimitsSerializer
 from tenants.specs import Role
+from workloads.api.strict import StrictSerializer, TextField
 
 
 class MyTenantSerializer(serializers.Serializer[Any]):
@@ -24,12 +28,59 @@ class MeSerializer(serializers.Serializer[Any]):
 
     id = serializers.UUIDField()
     username = serializers.CharField()
+    full_name = serializers.CharField()
     email = serializers.CharField()
     language = serializers.CharField()
+    theme = serializers.ChoiceField(choices=Theme.values)
     time_zone = serializers.CharField()
     platform_role = serializers.ChoiceField(choices=PlatformRole.values)
     permissions = serializers.ListField(child=serializers.CharField(), help_text="On the platform as a whole.")
     memberships = MyTenantSerializer(many=True)
+
+
+class ProfileSerializer(StrictSerializer):
+    """What somebody decides about themselves. An empty language or zone: as the browser or the installation says."""
+
+    full_name = TextField(max_length=150, allow_blank=True)
+    email = serializers.EmailField(max_length=254, allow_blank=True)
+    language = serializers.ChoiceField(choices=[code for code, _name in settings.LANGUAGES], allow_blank=True)
+    theme = serializers.ChoiceField(choices=Theme.values)
+    time_zone = TextField(max_length=64, allow_blank=True, help_text="Such as Asia/Shanghai.")
+
+    def validate_time_zone(self, name: str) -> str:
+        """Return the name. Raises ValidationError for one that is no zone's."""
+        if name and name not in time_zones():
+            raise serializers.ValidationError(_("There is no such time zone. Choose one of the list."), "unknown")
+        return name
+
+
+class NewPasswordSerializer(StrictSerializer):
+    """The password that was and the one to be."""
+
+    current_password = TextField(max_length=1000)
+    new_password = TextField(max_length=1000)
+
+
+class SessionSerializer(serializers.Serializer[Any]):
+    """Where the caller is signed in."""
+
+    browser = serializers.CharField(help_text="A guess, for people.")
+    ip = serializers.IPAddressField()
+    created = serializers.DateTimeField()
+    last_seen_at = serializers.DateTimeField()
+    current = serializers.BooleanField(help_text="The one that asks.")
+
+
+class SessionsSerializer(serializers.Serializer[Any]):
+    """All of them."""
+
+    results = SessionSerializer(many=True)
+
+
+class SessionsEndedSerializer(serializers.Serializer[Any]):
+    """How many ended."""
+
+    ended = serializers.IntegerField()
 
 
 class NewTokenSerializer(serializers.Serializer[Any]):

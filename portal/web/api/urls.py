@@ -3,11 +3,17 @@
 from django.urls import include, path, re_path
 
 from gpu.api import NodesView
-from portal.web.api import views
+from portal.web.api import account, people, views
 
 app_name = "api"
 _v1 = [
-    path("me/", views.MeView.as_view(), name="me"),
+    path("me/", account.MeView.as_view(), name="me"),
+    path("me/sessions/", account.SessionsView.as_view(), name="my-sessions"),
+    path("me/password/", account.PasswordView.as_view(), name="my-password"),
+    path("users/", people.UsersView.as_view(), name="users"),
+    path("users/<uuid:user_id>/", people.UserView.as_view(), name="user"),
+    path("users/<uuid:user_id>/password-link/", people.PasswordLinkView.as_view(), name="user-password-link"),
+    path("users/<uuid:user_id>/history/", people.UserHistoryView.as_view(), name="user-history"),
     path("tokens/", views.TokensView.as_view(), name="tokens"),
     path("tokens/<uuid:token_id>/", views.TokenView.as_view(), name="token"),
     path("ws-tickets/", views.WsTicketsView.as_view(), name="ws-tickets"),

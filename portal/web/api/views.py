@@ -1,4 +1,4 @@
-"""Endpoints of the caller, their tokens and the cluster. A method parses, asks, and answers."""
+"""Endpoints of the caller's tokens and tickets, and of the cluster. A method parses, asks, and answers."""
 
 import datetime as dt
 import uuid
@@ -15,7 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from gpu.models import Node
-from portal.core import policy, tickets, tokens
+from portal.core import tickets, tokens
 from portal.core.api.once import created_once, replayed
 from portal.core.api.paging import keyset_page, page_response, page_serializer
 from portal.core.api.views import ApiView, caller, endpoint, found, parsed, token_of_caller
@@ -27,34 +27,14 @@ from portal.core.tickets import Holder, Proof
 from portal.web.api.shapes import (
     ClusterSummarySerializer,
     MadeTokenSerializer,
-    MeSerializer,
     NewTokenSerializer,
     TicketSerializer,
     TokenSerializer,
 )
 from portal.web.cluster_health import cluster_health
 from tenants.models import Tenant
-from tenants.roles import GRANTS, memberships_of
 from tenants.specs import Limits
 from workloads import selectors
-
-
-class MeView(ApiView):
-    """Who calls."""
-
-    @endpoint(Action.SIGNED_IN, answers={200: MeSerializer})
-    def get(self, request: Request) -> Response:
-        """Show who you are, your memberships and what you may do."""
-        user = caller(request)
-        own = [
-            {"tenant": member.tenant, "role": member.role, "permissions": sorted(GRANTS[member.role])}
-            for member in memberships_of(user)
-        ]
-        names = ("id", "username", "email", "language", "time_zone", "platform_role")
-        shown = {name: getattr(user, name) for name in names}
-        return Response(
-            MeSerializer({**shown, "permissions": sorted(policy.grants_on(user, None)), "memberships": own}).data
-        )
 
 
 class TokensView(ApiView):

@@ -1,0 +1,62 @@
+"""Each page beside the methods of REST that do the same. `test_pages_by_rest` holds the two together.
+
+A new page gets a line here: in TWINS, or with a reason in ONLY_PAGES.
+"""
+
+ONE = "workloads/<uuid:workload_id>/"
+TENANT = "tenants/<str:slug>/"
+USER = "users/<uuid:user_id>/"
+
+TWINS: dict[str, list[str]] = {
+    "home": ["GET workloads/", "GET tenants/", "GET cluster/summary/"],
+    "search": ["GET workloads/", "GET templates/", "GET tenants/"],
+    "set_theme": ["PATCH me/"],
+    "set_language": ["PATCH me/"],
+    "account_change_password": ["POST me/password/"],
+    "profile:profile": ["GET me/", "PATCH me/", "GET me/sessions/"],
+    "profile:sessions_end": ["DELETE me/sessions/"],
+    "profile:tokens": ["GET tokens/", "POST tokens/"],
+    "profile:token_revoke": ["DELETE tokens/<uuid:token_id>/"],
+    "people:list": ["GET users/"],
+    "people:new": ["POST users/"],
+    "people:detail": [f"GET {USER}", f"GET {USER}history/"],
+    "people:link": [f"POST {USER}password-link/"],
+    "people:switch_off": [f"PATCH {USER}"],
+    "people:switch_on": [f"PATCH {USER}"],
+    "people:set_role": [f"PATCH {USER}"],
+    "tenants:list": ["GET tenants/"],
+    "tenants:new": ["POST tenants/"],
+    "tenants:detail": [f"GET {TENANT}", f"GET {TENANT}members/", f"GET {TENANT}history/"],
+    "tenants:edit": [f"PATCH {TENANT}"],
+    "tenants:member_set": [f"POST {TENANT}members/", f"PUT {TENANT}members/<str:username>/"],
+    "tenants:member_remove": [f"DELETE {TENANT}members/<str:username>/"],
+    "workloads:list": ["GET workloads/", f"GET {TENANT}workloads/"],
+    "workloads:rows": ["GET workloads/"],
+    "workloads:filters": ["GET saved-filters/", "POST saved-filters/"],
+    "workloads:filter": ["PATCH saved-filters/<uuid:filter_id>/", "DELETE saved-filters/<uuid:filter_id>/"],
+    "workloads:bulk": ["POST workloads/bulk/"],
+    "workloads:export": ["GET workloads/csv/"],
+    "workloads:new": [f"POST {TENANT}workloads/", f"POST {ONE}clone/", "GET templates/"],
+    "workloads:verdict": [f"POST {TENANT}workloads/verdict/"],
+    "workloads:compare": [f"GET {ONE}diff/<uuid:other_id>/"],
+    "workloads:detail": [f"GET {ONE}", f"GET {ONE}explain/"],
+    "workloads:head": [f"GET {ONE}"],
+    "workloads:logs": [f"GET {ONE}logs/"],
+    "workloads:log-lines": [f"GET {ONE}logs/"],
+    "workloads:log-download": [f"GET {ONE}logs/download/"],
+    "workloads:pods": [f"GET {ONE}pods/"],
+    "workloads:events": [f"GET {ONE}events/"],
+    "workloads:yaml": [f"GET {ONE}manifests/"],
+    "workloads:cancel": [f"POST {ONE}cancel/"],
+}
+ONLY_PAGES: dict[str, str] = {
+    "account_login": "a program has a token instead of a session",
+    "account_logout": "a program has a token instead of a session",
+    "account_reauthenticate": "asks for the password again within a session",
+    "account_inactive": "says why a session could not begin",
+    "account_welcome": "sets a password by a link that is meant for a person's browser",
+    "help": "texts for people; every code's text comes with it in REST too",
+    "healthz": "for probes, and readable by programs as it is",
+    "readyz": "for probes, and readable by programs as it is",
+    "workloads:columns": "which columns a table shows; REST gives all",
+}
