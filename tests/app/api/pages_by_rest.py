@@ -47,6 +47,7 @@ TWINS: dict[str, list[str]] = {
     "workloads:pods": [f"GET {ONE}pods/"],
     "workloads:events": [f"GET {ONE}events/"],
     "workloads:yaml": [f"GET {ONE}manifests/"],
+    "workloads:yaml-download": [f"GET {ONE}manifests/"],
     "workloads:cancel": [f"POST {ONE}cancel/"],
 }
 ONLY_PAGES: dict[str, str] = {
@@ -55,6 +56,8 @@ ONLY_PAGES: dict[str, str] = {
     "account_reauthenticate": "asks for the password again within a session",
     "account_inactive": "says why a session could not begin",
     "account_welcome": "sets a password by a link that is meant for a person's browser",
+    "docs": "the guides, as text",
+    "docs_page": "the guides, as text",
     "help": "texts for people; every code's text comes with it in REST too",
     "healthz": "for probes, and readable by programs as it is",
     "readyz": "for probes, and readable by programs as it is",
