@@ -12,6 +12,7 @@ from portal.core.logs import SHARED_PROCESSORS
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = env.data_dir()
 CLUSTER_DIR = env.cluster_dir()
+NODE = env.text("BERTH_NODE")  # what runs the pods of the embedded cluster: see portal.embedded.nodechoice
 
 DEBUG = env.flag("BERTH_DEBUG")
 PUBLIC_ADDRESS = env.public_address()

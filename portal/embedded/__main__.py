@@ -16,8 +16,10 @@ from portal.embedded.cluster.build import cached_path
 from portal.embedded.console import Console
 from portal.embedded.errors import StartError
 from portal.embedded.layout import ROOT, Layout, layout_of
+from portal.embedded.node import preflight
+from portal.embedded.nodechoice import AUTO, Machine, Node, NodeChoice, choose
 from portal.embedded.plan import Cluster, Options
-from portal.embedded.preflight import node_obstacles
+from portal.embedded.processnode.isolation import why_not
 from portal.embedded.progress import ClusterProgress
 from portal.embedded.statefile import StateFile
 from portal.embedded.supervisor import Supervisor
@@ -40,21 +42,29 @@ def parser() -> argparse.ArgumentParser:
     )
     options.add_argument("--reset-demo", action="store_true", help="remove what the demo made, and make it anew")
     options.add_argument("--no-samples", action="store_true", help="with --demo: accounts alone, no work of their own")
+    options.add_argument(
+        "--node",
+        choices=[AUTO, Node.CONTAINER.value, Node.PROCESS.value],
+        default=AUTO,
+        help="what runs the work: containers (root, on Linux), or plain processes (anybody); auto takes what it can",
+    )
     options.add_argument("--gpus", type=int, help=f"pretended GPUs on the embedded node ({DEMO_GPUS} with --demo)")
     return options
 
 
-def chosen(arguments: argparse.Namespace, *, obstacles: Sequence[str]) -> Options:
-    """Turn arguments and environment into options; an obstacle to the container node means no cluster."""
-    given = arguments.kubeconfig or _path_or_none(env.text("BERTH_KUBECONFIG"))
+def chosen(arguments: argparse.Namespace, *, choice: NodeChoice | None) -> Options:
+    """Turn arguments, environment and the choice of a node into options; without a node there is no cluster."""
+    given = _given(arguments)
+    node = choice.node if choice else None
     demo = arguments.demo or arguments.reset_demo
     gpus = arguments.gpus if arguments.gpus is not None else DEMO_GPUS * demo
     return Options(
         layout=layout_of(arguments.data_dir or env.data_dir()),
         port=arguments.port,
         public_url=env.public_address(f"http://{listening.HOST}:{arguments.port}").url,
-        cluster=_cluster(arguments, given=given, obstacles=obstacles),
+        cluster=_cluster(arguments, given=given, node=node),
         kubeconfig=given.expanduser().absolute() if given else None,
+        node=node or Node.CONTAINER,
         gpus=gpus,
         demo=demo,
         reset_demo=arguments.reset_demo,
@@ -87,8 +97,8 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _up(arguments: argparse.Namespace, console: Console) -> int:
-    obstacles = node_obstacles()
-    options = chosen(arguments, obstacles=obstacles)
+    choice = _node_choice(arguments)
+    options = chosen(arguments, choice=choice)
     layout = options.layout
     layout.make_directories()
     state = StateFile(layout.data_dir)
@@ -101,8 +111,8 @@ def _up(arguments: argparse.Namespace, console: Console) -> int:
     with listening.bind(options.port) as listener:
         try:
             _prepare(options, console)
-            _tell_about_cluster(arguments, options, console, obstacles)
-            return _supervise(options, listener.fileno(), console, state)
+            _tell_about_cluster(options, console, choice)
+            return _supervise(options, listener.fileno(), console, state, choice)
         finally:
             layout.remove_socket_dir()
             state.release()
@@ -120,7 +130,7 @@ def _prepare(options: Options, console: Console) -> None:
     layout.write_env_file({**plan.environment(options), **kubeconfig, "BERTH_PYTHON": sys.executable})
 
 
-def _supervise(options: Options, web_fd: int, console: Console, state: StateFile) -> int:
+def _supervise(options: Options, web_fd: int, console: Console, state: StateFile, choice: NodeChoice | None) -> int:
     port, layout = options.port, options.layout
     specs = plan.children(options, web_fd=web_fd, is_answering=lambda: listening.answers(port))
     environment = child_environment(options, outer=os.environ, marks=state.marks())
@@ -130,6 +140,7 @@ def _supervise(options: Options, web_fd: int, console: Console, state: StateFile
         "port": port,
         "data_dir": str(layout.data_dir),
         "socket_dir": str(layout.socket_dir),
+        "node": list(choice.told) if choice and choice.node else [],
     }
     progress = ClusterProgress(layout.cluster_dir / "progress.json")
     if options.cluster is Cluster.NONE:
@@ -180,12 +191,10 @@ def _berth(layout: Layout) -> str:
     return str(program) if layout.data_dir == default else f"BERTH_DATA_DIR={layout.data_dir} {program}"
 
 
-def _tell_about_cluster(
-    arguments: argparse.Namespace, options: Options, console: Console, obstacles: Sequence[str]
-) -> None:
+def _tell_about_cluster(options: Options, console: Console, choice: NodeChoice | None) -> None:
+    for sentence in choice.told if choice else ():
+        console.say(sentence)
     if options.cluster is Cluster.NONE:
-        for obstacle in () if arguments.no_cluster else obstacles:
-            console.say(obstacle)
         console.say("No Kubernetes: the portal takes submissions, and they wait for one.")
         console.say("Another cluster can be given with --kubeconfig.")
     if env.text("KUBECONFIG") and options.cluster is not Cluster.GIVEN:
@@ -212,12 +221,25 @@ def _require_reachable(kubeconfig: Path) -> None:
     raise StartError(f"The cluster of {kubeconfig} cannot be reached: {last}", exit_code=_UNREACHABLE)
 
 
-def _cluster(arguments: argparse.Namespace, *, given: Path | None, obstacles: Sequence[str]) -> Cluster:
+def _node_choice(arguments: argparse.Namespace) -> NodeChoice | None:
+    """Look at this machine and choose; None where no node is wanted. Raises StartError."""
+    if arguments.no_cluster or _given(arguments):
+        return None
+    state_dir = layout_of(arguments.data_dir or env.data_dir()).data_dir / "node"
+    machine = Machine(os.geteuid() == 0, tuple(preflight.obstacles(state_dir)), why_not())
+    return choose(arguments.node, machine)
+
+
+def _given(arguments: argparse.Namespace) -> Path | None:
+    return arguments.kubeconfig or _path_or_none(env.text("BERTH_KUBECONFIG"))
+
+
+def _cluster(arguments: argparse.Namespace, *, given: Path | None, node: Node | None) -> Cluster:
     if arguments.no_cluster:
         return Cluster.NONE
     if given is not None:
         return Cluster.GIVEN
-    return Cluster.NONE if obstacles else Cluster.EMBEDDED
+    return Cluster.EMBEDDED if node else Cluster.NONE
 
 
 def _path_or_none(text: str) -> Path | None:

@@ -21,13 +21,15 @@ NOBODY = 65534
 
 
 def leave_root(libc: ctypes.CDLL) -> None:
-    """Stop being uid 0, which PostgreSQL refuses to run as, without an account to add or files to hand over.
+    """Stop being uid 0 or one without an account, which PostgreSQL refuses to run as, without handing files over.
 
-    In a user namespace this process is nobody while its files stay root's. Where those are forbidden (most containers,
-    every chroot) it becomes nobody for real and keeps the right to reach root's files. Raises OSError.
+    In a user namespace this process is nobody while its files stay whose they are. Where those are forbidden (most
+    containers, every chroot) root becomes nobody for real and keeps the right to reach root's files. Raises OSError.
     """
     outer_uid, outer_gid = os.geteuid(), os.getegid()
     if libc.unshare(CLONE_NEWUSER) != 0:
+        if outer_uid != 0:
+            raise OSError(f"user {outer_uid} has no account, and user namespaces are forbidden here")
         keep_file_rights(libc)
         return
     Path("/proc/self/setgroups").write_text("deny")

@@ -10,6 +10,7 @@ from pathlib import Path
 from portal.embedded import postgres as postgres_server
 from portal.embedded.children import ChildSpec, OnExit, OnLine, OnProbe, Restart, ResultOf
 from portal.embedded.layout import ROOT, Layout
+from portal.embedded.nodechoice import Node
 from portal.embedded.postgres import Postgres
 from portal.embedded.valkey import Valkey
 
@@ -36,6 +37,7 @@ class Options:
     public_url: str
     cluster: Cluster
     kubeconfig: Path | None = None
+    node: Node = Node.CONTAINER  # of the embedded cluster
     gpus: int = 0
     demo: bool = False
     reset_demo: bool = False
@@ -63,6 +65,7 @@ def environment(options: Options) -> dict[str, str]:
     return {
         "BERTH_DATA_DIR": str(layout.data_dir),
         "BERTH_CLUSTER": options.cluster.value,
+        "BERTH_NODE": options.node.value if options.cluster is Cluster.EMBEDDED else "",
         "BERTH_CLUSTER_DIR": str(layout.cluster_dir),
         "BERTH_SECRET_KEY_FILE": str(layout.secret_key_file),
         "BERTH_PUBLIC_URL": options.public_url,
@@ -176,11 +179,12 @@ def _cluster(options: Options) -> list[ChildSpec]:
         return []
     node = _module("portal.embedded.node", "up", "--state-dir", str(options.layout.data_dir / "node"), "--binary")
     gpus = ("--gpus", str(options.gpus)) if options.gpus else ()
+    has_containers = options.node is Node.CONTAINER
     return [
         ChildSpec(
             "cluster-build",
             "Embedded Kubernetes, build",
-            _module("portal.embedded.cluster.build"),
+            _module("portal.embedded.cluster.build", *([] if has_containers else ["--without-containers"])),
             after=("web",),
             ready=OnExit(),
             restart=Restart.UNTIL_SUCCESS,
@@ -189,7 +193,7 @@ def _cluster(options: Options) -> list[ChildSpec]:
         ChildSpec(
             "node",
             "Embedded Kubernetes, node",
-            (*node, ResultOf("cluster-build"), *gpus),
+            (*node, ResultOf("cluster-build"), *gpus, *([] if has_containers else ["--processes"])),
             after=("cluster-build",),
             ready=OnLine("ready "),
             stop_whole_group=False,

@@ -134,7 +134,7 @@ def _run(argv: list[str], *, stdin: str = "") -> str:
         last = "\n".join((done.stdout + done.stderr).strip().splitlines()[-5:])
         raise StartError(
             f"The embedded PostgreSQL cannot be prepared ({Path(argv[0]).name}):\n{last}\n"
-            "Ways out: start as an ordinary user, or give DATABASE_URL."
+            "Ways out: start as an ordinary user with an account, or give DATABASE_URL."
         )
     return done.stdout
 

@@ -15,6 +15,7 @@ _PROGRAMS = {
     "docker-registry": "docker-registry",
 }
 _CNI_DIRS = (Path("/usr/lib/cni"), Path("/opt/cni/bin"))
+_CAP_NET_ADMIN, _CAP_SYS_ADMIN = 12, 21
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -25,9 +26,18 @@ def node_obstacles(*, search_path: str | None = None) -> list[str]:
     obstacles = []
     if os.geteuid() != 0:
         obstacles.append("The container node needs root: start with `sudo bin/up`.")
+    elif not may_administer():
+        obstacles.append("The container node needs rights that root does not have here: a container took them away.")
     if missing := missing_packages(search_path=search_path):
         obstacles.append(f"The container node needs packages: apt-get install {' '.join(missing)}")
     return obstacles
+
+
+def may_administer(*, status: Path = Path("/proc/self/status")) -> bool:
+    """Tell whether this process may make namespaces, mounts and networks: root in most containers may not."""
+    lines = status.read_text(encoding="utf-8", errors="replace").splitlines()
+    held = next(int(line.split()[1], 16) for line in lines if line.startswith("CapEff:"))
+    return all(held >> right & 1 for right in (_CAP_NET_ADMIN, _CAP_SYS_ADMIN))
 
 
 def missing_packages(*, search_path: str | None = None) -> list[str]:

@@ -69,6 +69,7 @@ def report_of(layout: Layout, running: Running) -> dict[str, Any]:
         "data_dir": str(layout.data_dir),
         "portal": readiness,
         "cluster": progress,
+        "node": running.state.get("node", []),
         "processes": processes,
     }
 
@@ -85,6 +86,7 @@ def lines_of(told: dict[str, Any]) -> list[str]:
         f"Cluster:  {cluster.get('stage', 'unknown')}"
         + (f" since {cluster['since']}" if cluster.get("since") else "")
         + (f": {cluster['detail']}" if cluster.get("detail") else ""),
+        *(f"{'Node:' if n == 0 else '':<10}{line}" for n, line in enumerate(told["node"])),
         "",
         f"{'process':<16}{'state':<10}{'pid':>8}  {'restarts':>8}  since",
     ]

@@ -4,6 +4,7 @@ What runs its containers, containerd, is built after it, unless the machine has 
 stderr, so the path is all of stdout. Needs only the standard library.
 """
 
+import argparse
 import fcntl
 import os
 import shutil
@@ -186,12 +187,16 @@ def _check_room(directory: Path, needed: int) -> None:
         )
 
 
-def main() -> int:
+def main(words: list[str] | None = None) -> int:
     """Build if needed and print the path."""
+    options = argparse.ArgumentParser(prog="python -m portal.embedded.cluster.build")
+    options.add_argument("--without-containers", action="store_true", help="leave out what only containers need")
+    has_containers = not options.parse_args(words).without_containers
     try:
-        ensure(PAUSE, cache_dir=env.cache_dir())
+        if has_containers:
+            ensure(PAUSE, cache_dir=env.cache_dir())
         devcluster = ensure(cache_dir=env.cache_dir())
-        if os.geteuid() == 0:  # nobody else can run containers
+        if has_containers and os.geteuid() == 0:  # nobody else can run containers
             ensure_containerd(cache_dir=env.cache_dir())
         print(devcluster, flush=True)
     except StartError as exc:

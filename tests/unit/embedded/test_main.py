@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from portal.embedded.__main__ import child_environment, chosen, parser
+from portal.embedded.__main__ import child_environment, chosen, main, parser
 from portal.embedded.layout import ROOT
+from portal.embedded.node import preflight
+from portal.embedded.nodechoice import Node, NodeChoice
 from portal.embedded.plan import Cluster, Options
 
 
@@ -20,8 +22,8 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("BERTH_DATA_DIR", str(tmp_path / "state"))
 
 
-def options_of(*words: str, obstacles: tuple[str, ...] = ()) -> Options:
-    return chosen(parser().parse_args(words), obstacles=obstacles)
+def options_of(*words: str, node: Node | None = Node.CONTAINER) -> Options:
+    return chosen(parser().parse_args(words), choice=NodeChoice(node, ()))
 
 
 def start(*words: str) -> subprocess.CompletedProcess[str]:
@@ -34,8 +36,19 @@ def test_a_capable_machine_gets_the_embedded_cluster() -> None:
     assert options_of().cluster is Cluster.EMBEDDED
 
 
-def test_an_obstacle_to_the_node_means_no_cluster() -> None:
-    assert options_of(obstacles=("needs root",)).cluster is Cluster.NONE
+def test_a_machine_that_can_have_no_node_gets_no_cluster() -> None:
+    assert options_of(node=None).cluster is Cluster.NONE
+
+
+def test_the_chosen_node_is_started() -> None:
+    assert options_of(node=Node.PROCESS).node is Node.PROCESS
+    assert options_of(node=Node.PROCESS).cluster is Cluster.EMBEDDED
+
+
+def test_a_node_that_cannot_be_had_is_refused_in_words(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(preflight, "obstacles", lambda _state_dir: ["The container node needs root."])
+    assert main(["--data-dir", str(tmp_path / "state"), "--node", "container"]) == 1
+    assert not (tmp_path / "state").exists()
 
 
 def test_a_kubeconfig_is_taken_from_the_option_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

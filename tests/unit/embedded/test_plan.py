@@ -8,6 +8,7 @@ import pytest
 from portal.embedded import plan
 from portal.embedded.children import ChildSpec, Restart, ResultOf
 from portal.embedded.layout import Layout
+from portal.embedded.nodechoice import Node
 from portal.embedded.plan import Cluster, Options
 
 LAYOUT = Layout(data_dir=Path("/state"), socket_dir=Path("/run/short"))
@@ -84,6 +85,18 @@ def test_a_node_without_pretended_gpus_is_not_asked_for_any() -> None:
     assert "--gpus" not in planned(replace(PLAIN, cluster=Cluster.EMBEDDED))["node"].argv
 
 
+def test_a_process_node_needs_nothing_of_what_containers_need() -> None:
+    specs = planned(replace(PLAIN, cluster=Cluster.EMBEDDED, node=Node.PROCESS, gpus=4))
+    assert specs["node"].argv[-3:] == ("--gpus", "4", "--processes")
+    assert specs["cluster-build"].argv[-1] == "--without-containers"
+
+
+@pytest.mark.parametrize("node", list(Node))
+def test_the_pages_learn_which_node_there_is(node: Node) -> None:
+    assert plan.environment(replace(PLAIN, cluster=Cluster.EMBEDDED, node=node))["BERTH_NODE"] == node.value
+    assert plan.environment(replace(PLAIN, cluster=Cluster.GIVEN, node=node))["BERTH_NODE"] == ""
+
+
 def test_a_given_cluster_only_needs_access() -> None:
     specs = planned(replace(PLAIN, cluster=Cluster.GIVEN, kubeconfig=Path("/home/admin.conf")))
     assert list(specs)[-1] == "cluster-access"
@@ -101,6 +114,7 @@ def test_the_environment_names_every_place() -> None:
     assert plan.environment(PLAIN) == {
         "BERTH_DATA_DIR": "/state",
         "BERTH_CLUSTER": "none",
+        "BERTH_NODE": "",
         "BERTH_CLUSTER_DIR": "/state/cluster",
         "BERTH_SECRET_KEY_FILE": "/state/secret.key",
         "BERTH_PUBLIC_URL": "http://127.0.0.1:8080",

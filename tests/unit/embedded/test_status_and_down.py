@@ -10,8 +10,8 @@ import pytest
 
 from portal.embedded import down, status
 from portal.embedded.layout import ROOT, layout_of
-from portal.embedded.processes import boot_id, identify
-from portal.embedded.running import running_on, started_at
+from portal.embedded.processes import ProcessId, boot_id, identify
+from portal.embedded.running import Running, running_on, started_at
 from portal.embedded.statefile import StateFile
 
 
@@ -67,6 +67,17 @@ def test_a_process_that_keeps_ending_is_told_with_its_last_errors(
     assert f"Berth runs at http://x (pid {os.getpid()}, since {started_at(own).date()}" in said
     assert "    | ERROR: the disk is full" in said
     assert "fine again" not in said
+
+
+def test_the_status_says_what_the_node_does_not_do() -> None:
+    running = Running(
+        ProcessId(os.getpid(), 1), {"node": ["Work runs as plain processes.", "Run only what you trust."]}
+    )
+    told = status.report_of(layout_of(Path("/nonexistent")), running)
+    assert status.lines_of(told)[4:6] == [
+        "Node:     Work runs as plain processes.",
+        "          Run only what you trust.",
+    ]
 
 
 def test_a_purge_without_yes_changes_nothing_and_says_what_it_would_do(
