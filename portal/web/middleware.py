@@ -12,6 +12,7 @@ from django.utils import timezone, translation
 
 from portal.core import errors
 from portal.core.models import User
+from portal.core.routes import person
 from portal.web import faults
 from portal.web.faults import fault_response
 
@@ -34,15 +35,23 @@ class RequestIdMiddleware:
 
 
 class UserPreferencesMiddleware:
-    """Show pages in the language and time zone that the signed-in person chose."""
+    """Show pages in the language and time zone that the signed-in person chose.
+
+    It is the first to ask who that is, so the first to find the database away.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        user = request.user
-        if not isinstance(user, User):
-            return self.get_response(request)
+        try:
+            known = isinstance(request.user, User)
+        except (OperationalError, InterfaceError) as exception:
+            return _database_away(request, exception)
+        return self._in_their_words(request) if known else self.get_response(request)
+
+    def _in_their_words(self, request: HttpRequest) -> HttpResponse:
+        user = person(request)
         if user.language and user.language in dict(settings.LANGUAGES):
             translation.activate(user.language)
             request.LANGUAGE_CODE = translation.get_language() or settings.LANGUAGE_CODE
@@ -64,6 +73,10 @@ class FaultMiddleware:
         if isinstance(exception, errors.PortalError):
             return fault_response(request, exception)
         if isinstance(exception, OperationalError | InterfaceError):
-            logger.error("database away", error=str(exception))
-            return fault_response(request, exception)
+            return _database_away(request, exception)
         return None
+
+
+def _database_away(request: HttpRequest, exception: Exception) -> HttpResponse:
+    logger.error("database away", error=str(exception))
+    return fault_response(request, exception)
