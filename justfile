@@ -42,6 +42,10 @@ messages:
 devcluster:
     .venv/bin/python -m portal.embedded.cluster.build
 
+# Measure what docs/performance.md tells, on this machine, and write it anew: about 15 minutes.
+performance *ARGS:
+    .venv/bin/python -m tests.bench --write docs/performance.md {{ARGS}}
+
 # Lock the requirements again, with hashes and without addresses.
 lock:
     uv pip compile -q --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header requirements.in -o requirements.lock

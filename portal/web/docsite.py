@@ -74,10 +74,10 @@ def file_of(site: Path, path: str) -> Path | None:
     return wanted if wanted.exists() and wanted.is_relative_to(site.resolve()) else None
 
 
-def build(site: Path, *, root: Path) -> None:
-    """Build the site of a checkout, strictly and in one step; one that is there already stays.
+def build(site: Path, *, root: Path, strict: bool = False) -> None:
+    """Build the site of a checkout in one step; one that is there already stays.
 
-    Raises DocsBuildError with what the builder said.
+    Raises DocsBuildError with what the builder said, when strict also for a link that leads nowhere.
     """
     site.parent.mkdir(parents=True, exist_ok=True)
     with (site.parent / ".lock").open("w") as lock, tempfile.TemporaryDirectory(dir=site.parent) as directory:
@@ -85,18 +85,18 @@ def build(site: Path, *, root: Path) -> None:
         if is_built(site):
             return
         made = Path(directory) / "site"
-        _run_builder(made, root=root)
+        _run_builder(made, root=root, strict=strict)
         (made / _HASHES_FILE).write_text(json.dumps(_hashes_of(made)), encoding="utf-8")
         if site.exists():
             shutil.rmtree(site)
         made.rename(site)
 
 
-def _run_builder(made: Path, *, root: Path) -> None:
-    # Not --quiet: what it does not say it does not count as a complaint.
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--config-file", str(root / "mkdocs.yml")]
+def _run_builder(made: Path, *, root: Path, strict: bool) -> None:
+    command = [sys.executable, "-m", "mkdocs", "build", "--config-file", str(root / "mkdocs.yml")]
+    # With --quiet it would not count complaints, and so never be strict.
     done = subprocess.run(
-        [*command, "--site-dir", str(made)],
+        [*command, "--site-dir", str(made), "--strict" if strict else "--no-strict"],
         capture_output=True,
         text=True,
         check=False,

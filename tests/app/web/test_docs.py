@@ -21,7 +21,7 @@ ROOT = settings.BASE_DIR
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The real site, built as the product builds it."""
     place = tmp_path_factory.mktemp("docs") / "abc"
-    docsite.build(place, root=ROOT)
+    docsite.build(place, root=ROOT, strict=True)
     return place
 
 
@@ -102,10 +102,12 @@ def test_the_command_builds_once_and_prints_where(tmp_path: Path) -> None:
     assert [path.name for path in made.parent.iterdir() if path.name != ".lock"] == [made.name]
 
 
-def test_a_link_that_leads_nowhere_fails_the_build(tmp_path: Path) -> None:
+def test_a_link_that_leads_nowhere_fails_a_strict_build_and_no_other(tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "index.md").write_text("[gone](gone.md)\n")
     (tmp_path / "mkdocs.yml").write_text("site_name: x\n")
     with pytest.raises(docsite.DocsBuildError, match=r"gone\.md"):
-        docsite.build(tmp_path / "site", root=tmp_path)
+        docsite.build(tmp_path / "site", root=tmp_path, strict=True)
     assert not (tmp_path / "site").exists()
+    docsite.build(tmp_path / "site", root=tmp_path)
+    assert docsite.is_built(tmp_path / "site")

@@ -1,0 +1,100 @@
+"""Asks for lists as a thread of the server does, without the server: `python -m tests.bench.listprobe PERSON ROUNDS`.
+
+The environment names the installation. Prints seconds and statements of each list as JSON.
+"""
+
+import json
+import os
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import django
+from django.apps import apps
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+BY_HAND = "SQL by hand, as JSON"
+DEEPEST_ROW = 20_000
+_BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
+_SQL = """
+SELECT w.id, t.slug, w.name, w.kind, u.username, w.image, w.state, w.reason_code, w.reason_params, w.created,
+    w.started_at, w.ended_at, w.exit_code, w.cpu_millicores, w.memory_mib, w.gpus
+FROM workloads_workload w
+JOIN tenants_tenant t ON t.id = w.tenant_id
+JOIN tenants_membership m ON m.tenant_id = t.id AND m.user_id = %s
+JOIN core_user u ON u.id = w.owner_id
+WHERE NOT w.hidden ORDER BY w.created DESC, w.id DESC LIMIT 51
+"""
+
+Ask = Callable[[], object]
+
+
+def probe(username: str, rounds: int) -> dict[str, Any]:
+    """Ask each list in turn, `rounds` times, as this person, and the same rows by hand."""
+    user = apps.get_model("core", "User").objects.get(username=username)
+    client = Client(HTTP_HOST="127.0.0.1")
+    client.force_login(user, backend=_BACKEND)
+    ways = _ways(client, user.pk)
+    statements = {name: _statements(ask) for name, ask in ways.items()}  # this round warms everything as well
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(rounds):
+        for name, ask in ways.items():
+            begun = time.perf_counter()
+            ask()
+            seconds[name].append(time.perf_counter() - begun)
+    return {"seconds": seconds, "statements": statements}
+
+
+def _ways(client: Client, user_id: uuid.UUID) -> dict[str, Ask]:
+    deep = _deep_page(client)
+    return {
+        "page, everything": lambda: _got(client, "/workloads/?view=all"),
+        "page, one state": lambda: _got(client, "/workloads/?view=all&state=succeeded"),
+        "REST": lambda: _got(client, "/api/v1/workloads/?limit=50"),
+        "REST, a deep page": lambda: _got(client, deep),
+        BY_HAND: lambda: _by_hand(user_id),
+    }
+
+
+def _got(client: Client, path: str) -> bytes:
+    answer = client.get(path)
+    if answer.status_code != 200:
+        raise RuntimeError(f"{path}: {answer.status_code}")
+    return answer.content
+
+
+def _deep_page(client: Client) -> str:
+    """Return the address of a page of 50 that begins in the middle of what can be seen, at row 20,000 at most."""
+    path, read, pages = "/api/v1/workloads/?limit=200", 0, ["/api/v1/workloads/?limit=50"]
+    while path and read < DEEPEST_ROW:
+        answer = json.loads(_got(client, path))
+        read += len(answer["results"])
+        path = str(answer["next"] or "")
+        if path:
+            pages.append(path.replace("limit=200", "limit=50"))
+    return pages[len(pages) - 1 if read >= DEEPEST_ROW else len(pages) // 2]
+
+
+def _by_hand(user_id: uuid.UUID) -> str:
+    """Return the rows of the first page as JSON, written as one would without any framework."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SQL, [user_id])
+        names = [column.name for column in cursor.description]
+        rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    return json.dumps({"results": rows[:50], "next": None}, default=str)
+
+
+def _statements(ask: Ask) -> int:
+    with CaptureQueriesContext(connection) as captured:
+        ask()
+    return len(captured)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+    django.setup()
+    print(json.dumps(probe(sys.argv[1], int(sys.argv[2]))))  # noqa: T201 - its only output
