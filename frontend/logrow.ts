@@ -11,6 +11,7 @@ export interface Row {
   seq: number;
   timeMs: number;
   attempt: number;
+  pod: string;
   plain: string;
   element: HTMLElement;
   stamp: HTMLElement | null;
@@ -60,7 +61,7 @@ export function buildRow(line: WireLine, clock: Clock, originMs: number): Row {
   const level = levelOf(plain);
   if (level) row.classList.add(level);
   if (kind === KIND_SPLIT) row.classList.add("split");
-  return { seq, timeMs, attempt, plain, element: row, stamp, content };
+  return { seq, timeMs, attempt, pod, plain, element: row, stamp, content };
 }
 
 function fillContent(content: HTMLElement, text: string): string {
@@ -78,12 +79,12 @@ function fillContent(content: HTMLElement, text: string): string {
 }
 
 // A gap's sentence is drawn with the times (`restamp`), since it names some.
-function buildNote([seq, timeMs, attempt, , , text, kind]: WireLine): Row {
+function buildNote([seq, timeMs, attempt, pod, , text, kind]: WireLine): Row {
   const content = element("span", "", kind === KIND_GAP ? "" : text);
   const row = element("div", kind === KIND_GAP ? "gap" : "mark-line", icon(kind === KIND_GAP ? "unlink" : "refresh"), content);
   row.id = `L${seq}`;
   row.setAttribute("role", "note");
-  const note: Row = { seq, timeMs, attempt, plain: text, element: row, stamp: null, content };
+  const note: Row = { seq, timeMs, attempt, pod, plain: text, element: row, stamp: null, content };
   if (kind === KIND_GAP) note.gap = parseGap(text);
   return note;
 }
@@ -109,7 +110,8 @@ export function adoptRow(row: HTMLElement): Row | null {
   if (!Number.isInteger(seq) || !content) return null;
   const { time, attempt, gap } = row.dataset;
   const plain = content.textContent;
-  const adopted: Row = { seq, timeMs: Number(time), attempt: Number(attempt), plain, element: row, stamp, content };
+  const pod = row.querySelector(":scope > b")?.textContent ?? "";
+  const adopted: Row = { seq, timeMs: Number(time), attempt: Number(attempt), pod, plain, element: row, stamp, content };
   if (gap !== undefined) adopted.gap = parseGap(gap);
   return adopted;
 }

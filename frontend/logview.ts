@@ -2,6 +2,7 @@
 import { element, icon } from "./dom";
 import type { WireLine } from "./logframe";
 import { type Clock, type Row, adoptRow, buildAttemptMark, buildRow, restamp } from "./logrow";
+import type { Narrowing } from "./narrowing";
 import { type Range, within } from "./sequence";
 import { type Texts, counted } from "./texts";
 
@@ -29,11 +30,13 @@ export class LogView {
   private originMs = 0;
   private firstKept = 1;
   count = 0;
+  empty = true;
 
   constructor(
     readonly container: HTMLElement,
     private readonly texts: Texts,
     private readonly load: (hole: Hole) => void,
+    private readonly narrowing: Narrowing,
   ) {}
 
   // Takes over what the server drew; `firstKept` is the oldest line that can still be asked for.
@@ -44,12 +47,14 @@ export class LogView {
       const row = adoptRow(drawn);
       if (row) block.rows.push(row);
     }
-    this.container.querySelector("[data-earlier]")?.remove();
     this.items = [block];
     this.count = block.rows.length;
+    this.empty = this.count === 0;
     const first = block.rows[0];
     if (first) this.originMs = first.timeMs;
-    if (first && first.seq > firstKept) this.insert(0, this.makeHole({ from: firstKept, to: first.seq - 1 }, "earlier"));
+    // What a narrowed page left out lies between its lines too: earlier ones are the server's to find, by its link.
+    if (!this.narrowing.on) this.container.querySelector("[data-earlier]")?.remove();
+    if (!this.narrowing.on && first && first.seq > firstKept) this.insert(0, this.makeHole({ from: firstKept, to: first.seq - 1 }, "earlier"));
     this.restamp();
   }
 
@@ -107,7 +112,7 @@ export class LogView {
       if (item.kind === "block") this.count -= item.rows.length;
     }
     const from = this.firstKept;
-    if (to >= from && to > 0) this.insert(0, this.makeHole({ from, to }, "earlier"));
+    if (to >= from && to > 0 && !this.narrowing.on) this.insert(0, this.makeHole({ from, to }, "earlier"));
     return to > 0;
   }
 
@@ -123,8 +128,9 @@ export class LogView {
     return null;
   }
 
+  // The rows that are shown.
   *rows(): Iterable<Row> {
-    for (const block of this.blocks()) yield* block.rows;
+    for (const block of this.blocks()) for (const row of block.rows) if (!row.element.hidden) yield row;
   }
 
   topHole(): Hole | null {
@@ -166,7 +172,11 @@ export class LogView {
     if (this.count === 0) this.originMs = line[1];
     const row = buildRow(line, this.clock, this.originMs);
     if (row.gap) restamp(row, this.texts, this.clock, this.originMs);
-    if (before && before.attempt !== row.attempt) block.element.append(buildAttemptMark(row.attempt, this.texts));
+    row.element.hidden = !this.narrowing.keeps(row);
+    if (!row.element.hidden) this.empty = false;
+    if (before && before.attempt !== row.attempt && !this.narrowing.on) {
+      block.element.append(buildAttemptMark(row.attempt, this.texts));
+    }
     block.element.append(row.element);
     block.rows.push(row);
     this.count += 1;

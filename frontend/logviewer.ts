@@ -5,6 +5,7 @@ import type { Clock, Row } from "./logrow";
 import { Scroll } from "./logscroll";
 import { type Link, LogStream } from "./logstream";
 import { LogView } from "./logview";
+import { Narrowing } from "./narrowing";
 import { type Texts, counted, numberText, textsOf } from "./texts";
 
 const SEARCH_PAUSE_MS = 120;
@@ -25,7 +26,8 @@ class LogViewer {
   constructor(private readonly root: HTMLElement) {
     this.box = part(root, ".lines");
     this.scroll = new Scroll(this.box, () => this.refreshFoot());
-    this.view = new LogView(this.box, this.texts, (hole) => void this.stream.load(hole));
+    const narrowing = new Narrowing(root.dataset);
+    this.view = new LogView(this.box, this.texts, (hole) => void this.stream.load(hole), narrowing);
     this.view.adopt(Number(root.dataset["firstSeq"] ?? 1));
     const { ws = "", linesUrl = "" } = root.dataset;
     const paths = { socket: ws, lines: linesUrl, lastSeq: Number(root.dataset["lastSeq"] ?? 0) };
@@ -45,6 +47,7 @@ class LogViewer {
 
   private bind(): void {
     const input = part<HTMLInputElement>(this.root, "[data-find]");
+    if (input.value) this.find(input.value);
     let pause = 0;
     input.addEventListener("input", () => {
       window.clearTimeout(pause);
@@ -128,7 +131,8 @@ class LogViewer {
     part(this.root, "[data-hits]").textContent = active ? found : "";
   }
 
-  private added(rows: readonly Row[]): void {
+  private added(all: readonly Row[]): void {
+    const rows = all.filter((row) => !row.element.hidden);
     this.unread = this.scroll.following ? 0 : this.unread + rows.length;
     this.unspoken += rows.length;
     this.search.extend(rows);
@@ -144,7 +148,7 @@ class LogViewer {
   }
 
   private refreshEmpty(): void {
-    part(this.root, "[data-empty]").hidden = this.view.count > 0;
+    part(this.root, "[data-empty]").hidden = !this.view.empty;
   }
 
   private refreshFoot(): void {
@@ -191,7 +195,7 @@ class LogViewer {
     mark.dataset["sealedMark"] = "";
     this.box.append(mark);
     this.scroll.keepUp();
-    part(this.root, "[data-empty]").textContent = this.texts("empty_sealed");
+    if (this.stream.newest === 0) part(this.root, "[data-empty]").textContent = this.texts("empty_sealed");
   }
 
   private refuse(text: string): void {
@@ -205,6 +209,8 @@ class LogViewer {
     for (const linked of this.box.querySelectorAll(".linked")) linked.classList.remove("linked");
     const foot = part(this.root, "[data-linked]");
     foot.hidden = !wanted;
+    const all = this.root.querySelector<HTMLAnchorElement>("[data-all-lines]");
+    if (all) all.hash = location.hash;
     if (!wanted) return;
     const seq = Number(wanted[1]);
     part(foot, "span").textContent = this.texts("line", { n: numberText(seq) });

@@ -1,7 +1,6 @@
 """The tabs of a workload's page: overview, log, pods, events, YAML. A handler parses, asks selectors, and renders."""
 
 import uuid
-from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -15,14 +14,11 @@ from portal.core.installation import installation_id
 from portal.core.models import User
 from portal.core.policy import Action
 from portal.core.routes import person, route
-from portal.live.frames import wire_line
 from workloads import happenings, podfacts, presentation, selectors
-from workloads.logs import read
-from workloads.models import Attempt, Workload
+from workloads.logpage import log_context
+from workloads.models import Attempt
 from workloads.workloadpage import overview, page_context
 
-LOG_PAGE_LINES = 200
-MAX_SEQ_DIGITS = 19
 _PARTS = frozenset({"overview", "logs", "pods", "events", "yaml"})
 
 
@@ -45,7 +41,7 @@ def head(request: HttpRequest, workload_id: uuid.UUID) -> HttpResponse:
 @require_GET
 def logs(request: HttpRequest, workload_id: uuid.UUID) -> HttpResponse:
     context = _context(request, workload_id, "logs")
-    return render(request, "workloads/logs.html", context | _log_context(context["workload"], request.GET))
+    return render(request, "workloads/logs.html", context | log_context(context["workload"], request.GET))
 
 
 @route(Action.WORKLOAD_VIEW)
@@ -114,24 +110,3 @@ def _chosen(attempts: list[Attempt], asked: str) -> Attempt | None:
     if found is None:
         raise NotVisible
     return found
-
-
-def _log_context(workload: Workload, query: Mapping[str, str]) -> dict[str, Any]:
-    """Return a page of the log: after or before a line, else its end. The viewer goes on from there."""
-    after, before = query.get("after", ""), query.get("before", "")
-    if _is_seq(after):
-        lines = read.lines_after(workload.pk, int(after), LOG_PAGE_LINES)
-    else:
-        bound = int(before) if _is_seq(before) else workload.log_last_seq + 1
-        lines = read.lines_before(workload.pk, bound, LOG_PAGE_LINES)
-    first, last = (lines[0].seq, lines[-1].seq) if lines else (1, 0)
-    return {
-        "lines": [wire_line(line) for line in lines],
-        "last_seq": max(last, workload.log_last_seq),
-        "earlier_url": f"?before={first}" if first > 1 else "",
-        "later_url": f"?after={last}" if last < workload.log_last_seq else "",
-    }
-
-
-def _is_seq(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < MAX_SEQ_DIGITS

@@ -13,6 +13,7 @@ from workloads.models import Workload
 from workloads.specs import TERMINAL, State
 
 OVERVIEW_LINES = 100
+MOST_RANKS = 256
 
 
 def page_context(user: User, workload_id: uuid.UUID, tab: str) -> dict[str, Any]:
@@ -33,6 +34,7 @@ def page_context(user: User, workload_id: uuid.UUID, tab: str) -> dict[str, Any]
         "head_url": f"{reverse('workloads:head', args=[workload.pk])}?tab={tab}",
         "lineage": family,
         "pod_count": pod_count,
+        "ranks": [f"r{index}" for index in range(min(attempts[0].pods, MOST_RANKS))] if attempts else [],
     }
 
 

@@ -26,6 +26,7 @@ class Wanted:
     pod: str = ""
     attempt: int | None = None
     text: str = ""
+    ignore_case: bool = False
 
     @property
     def forward(self) -> bool:
@@ -43,8 +44,11 @@ class Wanted:
             (not self.pod or line.pod == self.pod)
             and (self.attempt is None or line.attempt == self.attempt)
             and (self.since_ns is None or line.time_ns >= self.since_ns)
-            and (not self.text or line.kind == GAP or self.text in line.text)
+            and (not self.text or line.kind == GAP or self._says(line.text))
         )
+
+    def _says(self, text: str) -> bool:
+        return self.text.casefold() in text.casefold() if self.ignore_case else self.text in text
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,14 +50,14 @@ def icon(name: str, extra: str = "") -> SafeString:
 
 
 @register.simple_tag
-def state_chip(state: str, size: str = "") -> SafeString:
-    """Draw a workload's state as an icon and a word; size "lg" for page titles."""
+def state_chip(state: str, size: str = "", still: bool = False) -> SafeString:
+    """Draw a workload's state as an icon and a word; size "lg" for page titles, `still` where it is long past."""
     label, name = STATE_CHIPS.get(state, UNKNOWN_CHIP)
     return format_html(
         '<span class="chip chip-{}{}">{}{}</span>',
         state if state in STATE_CHIPS else "unknown",
         f" chip-{size}" if size else "",
-        icon(name, "spin" if state == "starting" else ""),
+        icon(name, "spin" if state == "starting" and not still else ""),
         label,
     )
 

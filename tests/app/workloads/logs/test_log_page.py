@@ -1,5 +1,6 @@
 """The log page and what it reads: as many statements for thousands of batches as for two."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -71,6 +72,79 @@ def test_numbers_beyond_the_end_show_the_end(running: tuple[Workload, Pod]) -> N
     workload, _ = running
     batches(workload, 5)
     assert [line.seq for line in read.lines_before(workload.pk, 999_999, 2)] == [4, 5]
+
+
+def attempts_log(workload: Workload, *, each: int = 300) -> None:
+    """Store the logs of two attempts; each tenth line speaks of a checkpoint."""
+    lines = [
+        Line(seq, seq, 1 + (seq > each), "r0", "main", f"Checkpoint {seq}" if seq % 10 == 0 else f"step {seq}", LINE)
+        for seq in range(1, 2 * each + 1)
+    ]
+    LogTail.objects.create(workload=workload, first_seq=1, last_seq=2 * each, payload=encode_lines(lines))
+    Workload.objects.filter(pk=workload.pk).update(log_last_seq=2 * each)
+
+
+def shown(client: Client, workload: Workload, query: str) -> list[int]:
+    page = client.get(reverse("workloads:logs", args=[workload.pk]) + query).content.decode()
+    return [int(seq) for seq in re.findall(r'id="L(\d+)"', page)]
+
+
+@pytest.mark.parametrize(
+    ("query", "first", "last", "count"),
+    [
+        ("", 401, 600, 200),
+        ("?attempt=1", 101, 300, 200),
+        ("?attempt=1&before=101", 1, 100, 100),
+        ("?q=checkpoint", 10, 600, 60),
+        ("?q=checkpoint&attempt=2", 310, 600, 30),
+        ("?pod=r1", 0, 0, 0),
+        ("?q=STEP%201&attempt=1&after=0", 1, 199, 100),
+        ("?attempt=9", 0, 0, 0),
+        ("?attempt=x&pod=", 401, 600, 200),
+    ],
+)
+def test_a_log_is_narrowed_to_an_attempt_a_pod_or_a_text(
+    running: tuple[Workload, Pod], owner: User, client_of: SignedIn, query: str, first: int, last: int, count: int
+) -> None:
+    workload, _ = running
+    attempts_log(workload)
+    seqs = shown(client_of(owner), workload, query)
+    assert len(seqs) == count
+    assert (min(seqs, default=0), max(seqs, default=0)) == (first, last)
+
+
+def test_the_links_of_a_narrowed_page_lead_to_its_other_lines(
+    running: tuple[Workload, Pod], owner: User, client_of: SignedIn
+) -> None:
+    workload, _ = running
+    attempts_log(workload)
+    client, seen, query = client_of(owner), [], "?attempt=1"
+    while query:
+        seen += shown(client, workload, query)
+        query = client.get(reverse("workloads:logs", args=[workload.pk]) + query).context["earlier_url"]
+    assert sorted(seen) == list(range(1, 301))
+
+
+def test_the_viewer_goes_on_where_the_drawn_lines_end(
+    running: tuple[Workload, Pod], owner: User, client_of: SignedIn
+) -> None:
+    workload, _ = running
+    attempts_log(workload)
+    client, path = client_of(owner), reverse("workloads:logs", args=[workload.pk])
+    for query, last in (("", 600), ("?before=101", 100), ("?after=100", 300), ("?attempt=1", 600), ("?before=1", 0)):
+        assert client.get(path + query).context["last_seq"] == last, query
+
+
+def test_a_log_that_is_closed_says_so_without_scripts(
+    running: tuple[Workload, Pod], owner: User, client_of: SignedIn
+) -> None:
+    workload, _ = running
+    client, path = client_of(owner), reverse("workloads:logs", args=[workload.pk])
+    assert "Complete: the log is closed</span></noscript>" not in client.get(path).content.decode()
+    Workload.objects.filter(pk=workload.pk).update(log_sealed=True)
+    page = client.get(path).content.decode()
+    assert "Complete: the log is closed</span></noscript>" in page
+    assert "ended without writing a line" in page
 
 
 def test_a_download_tells_gap_markers_as_sentences(
