@@ -1,6 +1,7 @@
 """Each page beside the methods of REST that do the same. `test_pages_by_rest` holds the two together.
 
-A new page gets a line here: in TWINS, or with a reason in ONLY_PAGES.
+A new page gets a line here: in TWINS, or with a reason in ONLY_PAGES. Who gives a page of PENDING its line takes it
+out there.
 """
 
 ONE = "workloads/<uuid:workload_id>/"
@@ -62,4 +63,8 @@ ONLY_PAGES: dict[str, str] = {
     "healthz": "for probes, and readable by programs as it is",
     "readyz": "for probes, and readable by programs as it is",
     "workloads:columns": "which columns a table shows; REST gives all",
+}
+PENDING: dict[str, str] = {
+    f"templates:{name}": "both the page and its twins are being made"
+    for name in ("list", "new", "detail", "version", "compare", "edit", "show-to", "archive", "unarchive")
 }

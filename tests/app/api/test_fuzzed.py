@@ -20,7 +20,11 @@ from portal.core.tokens import token_create
 from tenants.models import Tenant
 from workloads.models import SavedFilter, Workload
 
-pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.timeout(600),  # hundreds of requests a role
+]
 SEED = 20261124
 EXAMPLES = 8
 CHECKS = (not_a_server_error, status_code_conformance, response_schema_conformance)
