@@ -73,16 +73,23 @@ SignIn = Callable[..., Watched]
 
 
 @pytest.fixture
-def open_browser(chromium: Browser, demo: Product) -> Iterator[OpenBrowser]:
+def product(request: pytest.FixtureRequest) -> Product:
+    """The installation that browsers open: the demo, or the one whose fixture a test names by `indirect`."""
+    found: Product = request.getfixturevalue(getattr(request, "param", "demo"))
+    return found
+
+
+@pytest.fixture
+def open_browser(chromium: Browser, product: Product) -> Iterator[OpenBrowser]:
     """Return a function that opens a browser without an account; at the end nothing may have complained."""
     opened: list[Watched] = []
 
     def open_it(*, width: int = 1280, scheme: Any = "light") -> Watched:
         context = chromium.new_context(
-            base_url=demo.url, viewport={"width": width, "height": 900}, color_scheme=scheme, locale="en-GB"
+            base_url=product.url, viewport={"width": width, "height": 900}, color_scheme=scheme, locale="en-GB"
         )
         context.set_default_timeout(30_000)
-        opened.append(Watched(context, demo.url))
+        opened.append(Watched(context, product.url))
         return opened[-1]
 
     yield open_it
@@ -99,7 +106,7 @@ def nobody(open_browser: OpenBrowser) -> Watched:
 
 
 @pytest.fixture
-def sign_in(open_browser: OpenBrowser, demo: Product) -> SignIn:
+def sign_in(open_browser: OpenBrowser, product: Product) -> SignIn:
     """Return a function that opens a browser as one of the demo's people."""
 
     def open_as(name: str, *, width: int = 1280, scheme: Any = "light") -> Watched:
@@ -107,9 +114,9 @@ def sign_in(open_browser: OpenBrowser, demo: Product) -> SignIn:
         page = watched.page()
         page.goto("/accounts/login/")
         page.get_by_label("Username or email").fill(name)
-        page.get_by_label("Password").fill(demo.accounts()[name])
+        page.get_by_label("Password").fill(product.accounts()[name])
         page.get_by_role("button", name="Sign in").click()
-        page.wait_for_url(f"{demo.url}/")
+        page.wait_for_url(f"{product.url}/")
         page.close()
         return watched
 

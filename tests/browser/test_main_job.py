@@ -1,7 +1,11 @@
-"""The main job, as a person does it: a real browser, a real container, nobody reloads the page."""
+"""The main job, as a person does it: a real browser, nobody reloads the page. Where work runs in real containers, and
+again as somebody who is not root gets it, where it runs as plain processes."""
 
+import contextlib
 import uuid
+from random import SystemRandom
 
+import psutil
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -10,6 +14,8 @@ from tests.plugins.polling import until
 from tests.plugins.product import Product
 
 RUN_TIMEOUT_MS = 60_000
+EIGHT_SECONDS = "import time\nfor step in range(8):\n    print('step', step)\n    time.sleep(1)\n"
+on_both_nodes = pytest.mark.parametrize("product", ["demo", "demo_without_root"], indirect=True)
 
 
 def submit(page: Page, template: str, **fields: str) -> str:
@@ -24,13 +30,27 @@ def submit(page: Page, template: str, **fields: str) -> str:
     return page.url.rstrip("/").rsplit("/", 1)[1]
 
 
+def command_lines() -> list[str]:
+    """Return what every process of this machine was called as."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            found.append(" ".join(process.cmdline()))
+    return found
+
+
 def expect_state(page: Page, state: str) -> None:
     expect(page.locator(f"h1 .chip-{state}")).to_be_visible(timeout=RUN_TIMEOUT_MS)
 
 
-def test_a_job_from_a_template_runs_and_its_log_appears_without_a_reload(demo: Product, sign_in: SignIn) -> None:
+@pytest.mark.parametrize(
+    ("product", "fields"), [("demo", {}), ("demo_without_root", {"script": EIGHT_SECONDS})], indirect=["product"]
+)
+def test_a_job_from_a_template_runs_and_its_log_appears_without_a_reload(
+    product: Product, fields: dict[str, str], sign_in: SignIn
+) -> None:
     page = sign_in("dev").page()
-    workload = submit(page, "python-script")
+    workload = submit(page, "python-script", **fields)
     page.evaluate("window.sameDocument = true")
     expect_state(page, "running")
     page.goto(f"/workloads/{workload}/logs/")
@@ -39,7 +59,7 @@ def test_a_job_from_a_template_runs_and_its_log_appears_without_a_reload(demo: P
     expect(lines.first).to_be_visible(timeout=RUN_TIMEOUT_MS)
     expect_state(page, "succeeded")
     assert page.evaluate("window.sameDocument") is True, "the page was reloaded"
-    states = demo.sql("SELECT state FROM workloads_workloadevent WHERE workload_id = %s ORDER BY id", workload)
+    states = product.sql("SELECT state FROM workloads_workloadevent WHERE workload_id = %s ORDER BY id", workload)
     seen = list(dict.fromkeys(row[0] for row in states))
     assert seen == ["queued", "starting", "running", "succeeded"]
 
@@ -53,6 +73,7 @@ def test_the_log_is_still_there_after_the_pod_is_gone(demo: Product, sign_in: Si
     expect(page.locator("#log-viewer")).to_contain_text("kept for later")
 
 
+@on_both_nodes
 @pytest.mark.parametrize(
     ("template", "fields", "said"),
     [
@@ -67,19 +88,23 @@ def test_a_failed_job_says_why(sign_in: SignIn, template: str, fields: dict[str,
     expect(page.locator("#workload-live")).to_contain_text(said)
 
 
-def test_cancelling_a_running_job_ends_its_pod(demo: Product, sign_in: SignIn) -> None:
+@on_both_nodes
+def test_cancelling_a_running_job_ends_its_pod_and_its_processes(product: Product, sign_in: SignIn) -> None:
     page = sign_in("dev").page()
-    workload = submit(page, "shell-command", command="sleep 600")
+    asleep = f"sleep {SystemRandom().randrange(100_000, 1_000_000)}"  # that nobody else on the machine runs
+    workload = submit(page, "shell-command", command=f"sh -c '{asleep} & wait'", script="")
     expect_state(page, "running")
+    until("it is a process of this machine", lambda: asleep in command_lines(), timeout_s=30)
     page.locator("#cancel").click()
     page.get_by_role("button", name="Cancel it").click()
     expect_state(page, "cancelled")
     selector = f"berth.dev/workload={workload}"
     until(
         "no pod and no job is left",
-        lambda: demo.kubectl("get", "pods,jobs", "-n", "berth-vision", "-l", selector, "-o", "name") == "",
+        lambda: product.kubectl("get", "pods,jobs", "-n", "berth-vision", "-l", selector, "-o", "name") == "",
         timeout_s=30,
     )
+    assert asleep not in command_lines()
 
 
 def test_somebody_elses_workload_looks_like_a_missing_one(demo: Product, sign_in: SignIn) -> None:

@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from random import SystemRandom
 
 import psutil
 import pytest
@@ -37,11 +38,14 @@ def data_dir() -> Iterator[Path]:
 def left_by(product: Product) -> dict[str, list[str]]:
     """Return what an installation left on the machine, by kind; its data is meant to stay."""
     data_dir = product.data_dir
-    tag = data_dir.parent.name
+    tag = next(part for part in data_dir.parts if part.startswith("berth-"))
+    sockets = layout_of(data_dir).socket_dir  # below the temporary directory for those who may not write to /run
     return {
         "processes": [str(found) for found in with_environment(f"{DIR_MARK}={data_dir}")],
         "named": [line for line in command_lines() if tag in line and "pytest" not in line],
-        "sockets": [str(path) for path in [layout_of(data_dir).socket_dir] if path.exists()],
+        "sockets": [
+            str(path) for path in (sockets, *Path(tempfile.gettempdir()).glob(f"{sockets.name}*")) if path.exists()
+        ],
         "mounts": [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if tag in line],
     }
 
@@ -117,3 +121,29 @@ def test_a_killed_start_leaves_nothing_running(data_dir: Path) -> None:
     product.wait_answering()
     assert product.stop() == 0
     assert left_by(product) == NOTHING
+
+
+def run_two_sleepers(product: Product) -> str:
+    """Run a job of two processes, one of which has left the other's session, and return what each is called as."""
+    asleep = f"sleep {SystemRandom().randrange(100_000, 1_000_000)}"  # that nobody else on the machine runs
+    command = f"sh -c 'setsid {asleep} & {asleep}'"
+    product.wait_cluster()
+    product.person("dev").submit("vision", image=product.image("busybox"), command=command)
+    until("the job runs with its child", lambda: command_lines().count(asleep) == 2, timeout_s=60)
+    return asleep
+
+
+def test_without_root_an_end_and_even_a_kill_take_the_processes_of_every_job_along() -> None:
+    with running_product("--demo", "--no-samples", without_root=True) as product:
+        asleep = run_two_sleepers(product)
+        assert "Work runs as plain processes, not in containers." in product.console.read_text()
+        assert product.stop(signal.SIGINT) == 0
+        assert left_by(product) == NOTHING
+        assert asleep not in command_lines()
+        product.start()
+        product.wait_answering()
+        asleep = run_two_sleepers(product)
+        product.process.kill()
+        product.process.wait()
+        until("nothing is left", lambda: left_by(product) == NOTHING, timeout_s=BACK_WITHIN_S)
+        until("no process of the job is left", lambda: asleep not in command_lines(), timeout_s=BACK_WITHIN_S)

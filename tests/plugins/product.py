@@ -23,6 +23,7 @@ import pytest
 
 from portal import env
 from portal.embedded.cluster.build import cached_path
+from tests.plugins.ordinary import OrdinaryUser
 from tests.plugins.person import Person
 from tests.plugins.polling import until
 
@@ -44,9 +45,15 @@ class Product:
     """One running installation."""
 
     def __init__(
-        self, data_dir: Path, *arguments: str, kubeconfig: Path | None = None, servers: dict[str, str] | None = None
+        self,
+        data_dir: Path,
+        *arguments: str,
+        kubeconfig: Path | None = None,
+        servers: dict[str, str] | None = None,
+        user: OrdinaryUser | None = None,
     ) -> None:
         self.data_dir = data_dir
+        self._user = user  # None: whoever runs the tests
         self._kubeconfig = kubeconfig
         self._servers = servers or {}  # DATABASE_URL, REDIS_URL of servers that are not its own
         self.port = free_port()
@@ -62,9 +69,12 @@ class Product:
         argv = [sys.executable, str(ROOT / "manage.py"), "up", "--data-dir", str(self.data_dir)]
         if self._kubeconfig:
             argv += ["--kubeconfig", str(self._kubeconfig)]
+        argv += ["--port", str(self.port), *self._arguments]
+        if self._user:
+            argv, env = self._user.command(argv), {**env, **self._user.environment}
         with self.console.open("ab") as console:
             self._process = subprocess.Popen(
-                [*argv, "--port", str(self.port), *self._arguments],
+                argv,
                 cwd=ROOT,
                 env={**env, **self._servers, "PYTHONUNBUFFERED": "1"},
                 stdin=subprocess.DEVNULL,
@@ -198,10 +208,12 @@ class Product:
 
 
 @contextlib.contextmanager
-def running_product(*arguments: str, kubeconfig: Path | None = None) -> Iterator[Product]:
-    """Run an installation in a new directory, which goes away with it."""
+def running_product(*arguments: str, kubeconfig: Path | None = None, without_root: bool = False) -> Iterator[Product]:
+    """Run an installation in a new directory, which goes away with it; `without_root` as an ordinary user."""
     with tempfile.TemporaryDirectory(prefix="berth-product-") as directory:
-        product = Product(Path(directory) / "data", *arguments, kubeconfig=kubeconfig)
+        user = OrdinaryUser(Path(directory) / "home") if without_root else None
+        home = user.home if user else Path(directory)
+        product = Product(home / "data", *arguments, kubeconfig=kubeconfig, user=user)
         product.start()
         try:
             product.wait_answering()
@@ -215,5 +227,13 @@ def running_product(*arguments: str, kubeconfig: Path | None = None) -> Iterator
 def demo() -> Iterator[Product]:
     """The demo with its container node, shared by all tests that leave it healthy."""
     with running_product("--demo", "--no-samples") as product:
+        product.wait_cluster()
+        yield product
+
+
+@pytest.fixture(scope="module")
+def demo_without_root() -> Iterator[Product]:
+    """The demo as somebody starts it who is not root: work runs as plain processes. For one module at a time."""
+    with running_product("--demo", "--no-samples", without_root=True) as product:
         product.wait_cluster()
         yield product

@@ -19,8 +19,8 @@ from portal.embedded.images.trees import (
     lay_out_pause,
     lay_out_python,
     lay_out_shell,
-    machine_busybox,
     machine_python,
+    machine_shell,
 )
 from portal.embedded.tether import tethered
 
@@ -46,8 +46,12 @@ def pause(*, cache_dir: Path, say: Say) -> Image:
 
 def busybox(*, cache_dir: Path, say: Say) -> Image:
     """Return the image with a shell. Raises StartError."""
-    program = machine_busybox()
-    return _kept("busybox", [program], cache_dir, _SHELL_CONFIG, lambda root: lay_out_shell(root, program))
+    shell = machine_shell()
+    if "busybox" not in shell:
+        say("no busybox on this machine: the image of that name has the machine's own shell and tools")
+    return _kept(
+        "busybox", shell.values(), cache_dir, _SHELL_CONFIG, lambda root: lay_out_shell(root, shell), words=tuple(shell)
+    )
 
 
 def python(*, cache_dir: Path, say: Say) -> Image:
@@ -55,9 +59,9 @@ def python(*, cache_dir: Path, say: Say) -> Image:
 
     Without a package index the image has no packages, which is said; the next start tries again.
     """
-    shell, machine = machine_busybox(), machine_python()
+    shell, machine = machine_shell(), machine_python()
     packages = _packages(machine, cache_dir=cache_dir, say=say)
-    parts = [shell, machine.program, *machine.stdlib.rglob("*.so"), machine.stdlib / "os.py"]
+    parts = [*shell.values(), machine.program, *machine.stdlib.rglob("*.so"), machine.stdlib / "os.py"]
     if packages is not None:
         parts.append(_LOCK)
 
@@ -65,7 +69,7 @@ def python(*, cache_dir: Path, say: Say) -> Image:
         lay_out_shell(root, shell)
         lay_out_python(root, machine, packages)
 
-    return _kept("python", parts, cache_dir, _PYTHON_CONFIG, lay_out, words=(machine.full_version,))
+    return _kept("python", parts, cache_dir, _PYTHON_CONFIG, lay_out, words=(machine.full_version, *shell))
 
 
 def _kept(

@@ -4,7 +4,7 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,14 @@ from portal.embedded.errors import StartError
 _LIBRARY = re.compile(r"(?:=> )?(/\S+) \(0x[0-9a-f]+\)")
 # Parts of the standard library that no job needs: its own tests, its editor, its build files.
 _NOT_NEEDED = ("test", "idlelib", "lib2to3", "ensurepip", "turtledemo", "__pycache__", "tkinter")
+# What stands in for busybox on a machine without one, as far as the machine has it.
+_TOOLS = (
+    "sh", "bash", "awk", "base64", "basename", "cat", "chmod", "cmp", "cp", "cut", "date", "dd", "df", "diff",
+    "dirname", "du", "echo", "env", "expr", "false", "find", "grep", "gunzip", "gzip", "head", "hostname", "id",
+    "kill", "ln", "ls", "md5sum", "mkdir", "mktemp", "mv", "nohup", "nproc", "od", "paste", "printf", "ps", "pwd",
+    "readlink", "realpath", "rm", "rmdir", "sed", "seq", "sha256sum", "sleep", "sort", "split", "stat", "sync", "tac",
+    "tail", "tar", "tee", "test", "timeout", "touch", "tr", "true", "uname", "uniq", "wc", "whoami", "xargs", "yes",
+)  # fmt: skip
 _ACCOUNTS = {
     "etc/passwd": "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",
     "etc/group": "root:x:0:\nnogroup:x:65534:\n",
@@ -47,12 +55,15 @@ def machine_python() -> MachinePython:
     return MachinePython(program.resolve(), Path(told["stdlib"]), told["version"], told["full"])
 
 
-def machine_busybox() -> Path:
-    """Return the machine's busybox. Raises StartError."""
-    found = shutil.which("busybox", path="/usr/local/bin:/usr/bin:/bin")
-    if found is None:
-        raise StartError("The images need busybox: apt-get install busybox-static")
-    return Path(found)
+def machine_shell(*, search_path: str = "/usr/local/bin:/usr/bin:/bin") -> dict[str, Path]:
+    """Return name → file of the shell and small programs: busybox alone, or this machine's own. Raises StartError."""
+    if found := shutil.which("busybox", path=search_path):
+        return {"busybox": Path(found)}
+    named = {name: shutil.which(name, path=search_path) for name in _TOOLS}
+    programs = {name: Path(program).resolve() for name, program in named.items() if program}
+    if "sh" not in programs:
+        raise StartError("The images need a shell, and this machine has neither busybox nor sh in the usual places.")
+    return programs
 
 
 def lay_out_pause(root: Path, program: Path) -> None:
@@ -61,8 +72,8 @@ def lay_out_pause(root: Path, program: Path) -> None:
     (root / "pause").chmod(0o755)
 
 
-def lay_out_shell(root: Path, busybox: Path) -> None:
-    """Lay out a shell with the usual small programs, in the directories that this machine has."""
+def lay_out_shell(root: Path, shell: Mapping[str, Path]) -> None:
+    """Lay out a shell with the usual small programs (name → file), in the directories that this machine has."""
     for name in ("usr/bin", "etc", "root", "proc", "sys", "dev", "var/tmp", "tmp", "workspace"):
         (root / name).mkdir(parents=True)
     for name in ("bin", "sbin", "lib", "lib32", "lib64", "libx32"):
@@ -71,13 +82,12 @@ def lay_out_shell(root: Path, busybox: Path) -> None:
         (root / scratch).chmod(0o1777)
     for name, text in _ACCOUNTS.items():
         (root / name).write_text(text)
-    shutil.copyfile(busybox, root / "usr/bin/busybox")
-    (root / "usr/bin/busybox").chmod(0o755)
-    listed = subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True, timeout=30).stdout
-    for applet in listed.split():
-        if applet != "busybox":
+    _copy_programs(root / "usr/bin", shell)
+    if busybox := shell.get("busybox"):
+        listed = subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True, timeout=30).stdout
+        for applet in {*listed.split()} - {"busybox"}:
             (root / "usr/bin" / applet).symlink_to("busybox")
-    copy_libraries(root, [busybox])
+    copy_libraries(root, shell.values())
 
 
 def lay_out_python(root: Path, python: MachinePython, packages: Path | None) -> None:
@@ -111,6 +121,18 @@ def copy_libraries(root: Path, programs: Iterable[Path]) -> None:
         if not target.exists():
             shutil.copyfile(library, target)
             target.chmod(0o755)
+
+
+def _copy_programs(directory: Path, programs: Mapping[str, Path]) -> None:
+    copied: dict[Path, str] = {}
+    for name, program in programs.items():
+        target = directory / name
+        if program in copied:  # some machines have one program for many names, as busybox is
+            target.symlink_to(copied[program])
+            continue
+        shutil.copyfile(program, target)
+        target.chmod(0o755)
+        copied[program] = name
 
 
 def _merge_with_usr(root: Path, name: str) -> None:

@@ -6,13 +6,13 @@ import sys
 from pathlib import Path
 
 from portal import env
-from portal.embedded.images import build
 from portal.embedded.layout import ROOT
 from portal.embedded.node import rights
 from portal.embedded.node.alone import API_NAMES, ControlPlaneAlone
 from portal.embedded.node.containernode import NodeOptions, is_node_ready
 from portal.embedded.node.holder import SYSTEM_PATH
 from portal.embedded.node.rolespec import RoleSpec
+from portal.embedded.processnode import roots
 
 _API = "kube-apiserver"
 
@@ -54,8 +54,7 @@ class ProcessCluster(ControlPlaneAlone):
 
     def _write_images(self) -> None:
         """Make the images and tell the portal their references."""
-        cache_dir = env.cache_dir()
-        made = [make(cache_dir=cache_dir, say=print) for make in (build.busybox, build.python)]
+        made = roots.made(cache_dir=env.cache_dir(), say=print)
         unfinished = self.places.images_file.with_suffix(".new")
         unfinished.write_text(json.dumps({image.name: image.reference for image in made}) + "\n", encoding="utf-8")
         unfinished.replace(self.places.images_file)

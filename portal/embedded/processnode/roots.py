@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from portal.embedded.errors import StartError
 from portal.embedded.images import build
-from portal.embedded.images.oci import REGISTRY, Image
+from portal.embedded.images.oci import Image
 
-_NAMES = ("busybox", "python")
 _MOUNT_FILES = ("etc/resolv.conf", "etc/hosts")
 
 
@@ -31,12 +31,20 @@ class ImageRoot:
         return f"{self.reference.rpartition(':')[0]}@{self.digest}"
 
 
+def made(*, cache_dir: Path, say: Callable[[str], None]) -> list[Image]:
+    """Make the images where needed. One that this machine cannot make is said and left out. Raises OSError."""
+    images = []
+    for make in (build.busybox, build.python):
+        try:
+            images.append(make(cache_dir=cache_dir, say=say))
+        except StartError as exc:
+            say(str(exc))
+    return images
+
+
 def prepare(*, cache_dir: Path, directory: Path, say: Callable[[str], None]) -> list[ImageRoot]:
-    """Make the images where needed and unpack them. Raises StartError, OSError."""
-    return [
-        unpack(image, directory)
-        for image in (build.busybox(cache_dir=cache_dir, say=say), build.python(cache_dir=cache_dir, say=say))
-    ]
+    """Make the images where needed and unpack them. Raises OSError."""
+    return [unpack(image, directory) for image in made(cache_dir=cache_dir, say=say)]
 
 
 def unpack(image: Image, directory: Path) -> ImageRoot:
@@ -73,9 +81,9 @@ def find(reference: str, roots: list[ImageRoot]) -> ImageRoot | None:
     return None
 
 
-def not_found(reference: str) -> str:
+def not_found(reference: str, roots: list[ImageRoot]) -> str:
     """Return the message of a pull that cannot be."""
-    names = ", ".join(f"{REGISTRY}/{name}" for name in _NAMES)
+    names = ", ".join(each.reference.rpartition(":")[0] for each in roots)
     return f'Failed to pull image "{reference}": not found: the process node pulls nothing, it has only {names}'
 
 

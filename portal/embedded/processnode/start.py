@@ -95,7 +95,7 @@ class Starter:
         if image is None and container.get("imagePullPolicy") == "Never":
             raise ImageMissing(f'Container image "{reference}" is not present', reason="ErrImageNeverPull")
         if image is None:
-            raise ImageMissing(not_found(reference), reason="ErrImagePull")
+            raise ImageMissing(not_found(reference, self.services.images), reason="ErrImagePull")
         return image
 
     def _launch(
