@@ -46,6 +46,10 @@ devcluster:
 performance *ARGS:
     .venv/bin/python -m tests.bench --write docs/performance.md {{ARGS}}
 
+# Take the pictures of docs/images anew, from a demo that is started for it.
+pictures *NAMES:
+    .venv/bin/python -m tests.browser.pictures {{NAMES}}
+
 # Lock the requirements again, with hashes and without addresses.
 lock:
     uv pip compile -q --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header requirements.in -o requirements.lock

@@ -35,7 +35,7 @@ class Sizes:
     starts: int = 3
 
 
-QUICK = Sizes(submit_rounds=2, phase_rounds=2, viewers=3, lines=20, list_sizes=(100, 400), list_rounds=7, starts=1)
+QUICK = Sizes(submit_rounds=2, phase_rounds=2, viewers=3, lines=100, list_sizes=(100, 400), list_rounds=7, starts=1)
 
 
 def figures(sizes: Sizes) -> dict[str, str]:

@@ -33,13 +33,18 @@ class ApiServer:
         self._kept = self._connect(TIMEOUT_S)
 
     def request(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Ask over the kept connection and return the answer's object. Raises RuntimeError for a refusal."""
+        """Ask over the kept connection and return the answer's object. Raises RuntimeError for a refusal.
+
+        A connection that the server has closed meanwhile is opened again, once.
+        """
         data = json.dumps(body) if body is not None else None
-        self._kept.request(method, path, data, {"Content-Type": "application/json", "Accept": "application/json"})
-        answer = self._kept.getresponse()
-        text = answer.read()
-        if answer.status >= 400:
-            raise RuntimeError(f"{method} {path}: {answer.status} {text[:500]!r}")
+        try:
+            status, text = self._asked(method, path, data)
+        except (http.client.RemoteDisconnected, ConnectionError):
+            self._kept.close()
+            status, text = self._asked(method, path, data)
+        if status >= 400:
+            raise RuntimeError(f"{method} {path}: {status} {text[:500]!r}")
         decoded: dict[str, Any] = json.loads(text)
         return decoded
 
@@ -59,6 +64,11 @@ class ApiServer:
                 connection.sock.shutdown(socket.SHUT_RDWR)  # wakes the reading thread
             thread.join(TIMEOUT_S)
             connection.close()
+
+    def _asked(self, method: str, path: str, data: str | None) -> tuple[int, bytes]:
+        self._kept.request(method, path, data, {"Content-Type": "application/json", "Accept": "application/json"})
+        answer = self._kept.getresponse()
+        return answer.status, answer.read()
 
     def _connect(self, timeout_s: float | None) -> http.client.HTTPSConnection:
         return http.client.HTTPSConnection(self._host, context=self._context, timeout=timeout_s)

@@ -59,6 +59,13 @@ class Phases:
         if frame["type"] == "workload":
             self.by_socket.setdefault((frame["id"], frame["state"]), time.monotonic())
 
+    def told_by_all(self, workload: str, state: str) -> bool:
+        """Tell whether all three have told of a workload's state."""
+        key, names = (workload, state), [name for name, owner in self._workloads.items() if owner == workload]
+        return (
+            key in self.by_watch and key in self.by_socket and any((name, state) in self.by_kubectl for name in names)
+        )
+
     def delays_s(self, workloads: Sequence[str], state: str) -> tuple[list[float], list[float]]:
         """Return how long after our own watch the viewer and kubectl told of a state, where both told it."""
         kubectl = {(self._workloads.get(name, ""), told): moment for (name, told), moment in self.by_kubectl.items()}
@@ -80,6 +87,7 @@ def phases(product: Product, *, rounds: int, viewers: int) -> str:
         for _ in range(viewers - 1):
             stack.enter_context(_viewer(dev, path, lambda _message: None))
         stack.enter_context(_viewer(dev, path, heard.hear_socket))
+        _run_one(product, dev, heard)  # until kubectl watches too, which takes it a moment
         workloads = [_run_one(product, dev, heard) for _ in range(rounds)]
     rows = []
     for phase, state in PHASES.items():
@@ -103,9 +111,13 @@ def log_lines(product: Product, *, lines: int) -> str:
         _viewer(dev, f"/ws/workloads/{workload}/logs/?after=0", lambda message: _note_lines(message, by_viewer)),
         _kubectl_lines(product, follow, lambda line: _note(line, by_kubectl)),
     ):
-        until("all lines were seen", lambda: len(by_viewer) >= lines, timeout_s=END_TIMEOUT_S + lines * LINE_EVERY_S)
+        seen = (by_viewer, by_kubectl)
+        until(
+            "both saw all lines", lambda: min(map(len, seen)) >= lines, timeout_s=END_TIMEOUT_S + lines * LINE_EVERY_S
+        )
     # Lines from before both were watching are history, not latency.
-    live = sorted(set(by_viewer) & set(by_kubectl), key=float)[lines // 4 :]
+    begun = max(min(float(line) + delay_s for line, delay_s in one.items()) for one in seen)
+    live = [line for line in by_viewer if float(line) > begun]
     viewer, kubectl = [by_viewer[line] for line in live], [by_kubectl[line] for line in live]
     rows = [
         ["→ frame at a viewer", *milliseconds(viewer), ratio(viewer, kubectl)],
@@ -115,9 +127,9 @@ def log_lines(product: Product, *, lines: int) -> str:
 
 
 def _run_one(product: Product, dev: Person, heard: Phases) -> str:
-    command = shlex.join(["sh", "-c", "sleep 1.5"])
+    command = shlex.join(["sh", "-c", "sleep 3"])
     workload = dev.submit(TENANT, name="bench-phase", image=product.image("busybox"), command=command)
-    until("the viewer saw its end", lambda: (workload, "succeeded") in heard.by_socket, timeout_s=END_TIMEOUT_S)
+    until("all saw its end", lambda: heard.told_by_all(workload, "succeeded"), timeout_s=END_TIMEOUT_S)
     return workload
 
 

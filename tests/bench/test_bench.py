@@ -50,7 +50,7 @@ def test_submissions_and_news_are_measured_on_a_running_cluster(demo: Product, t
     for table in (
         submit.measure(demo, rounds=1, directory=tmp_path),
         live.phases(demo, rounds=1, viewers=2),
-        live.log_lines(demo, lines=12),
+        live.log_lines(demo, lines=100),
     ):
         rows = rows_of(table)
         assert all(NUMBER.match(cell) for row in rows for cell in row[1:4])
