@@ -27,6 +27,7 @@ has_python() {
 has_cni() { [ -x /usr/lib/cni/bridge ] || [ -x /opt/cni/bin/bridge ]; }
 has_chromium() { has chromium || has chromium-browser; }
 has_fonts() { [ -d /usr/share/fonts/truetype ]; }
+has_libatomic() { ls /usr/lib/*/libatomic.so.1 >/dev/null 2>&1; } # the Node that comes with playwright wants it
 has_certificates() { [ -s /etc/ssl/certs/ca-certificates.crt ]; }
 
 # Each line: a Debian package and the command that says whether it is already here.
@@ -45,6 +46,7 @@ test_packages='chromium has_chromium
 debootstrap has debootstrap
 fonts-dejavu-core has_fonts
 gettext has msgfmt
+libatomic1 has_libatomic
 git has git
 nodejs has node
 npm has npm
