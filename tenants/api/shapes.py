@@ -77,7 +77,7 @@ class MemberRoleSerializer(serializers.Serializer[Any]):
 class NewMemberSerializer(MemberRoleSerializer):
     """Somebody with an account, and the role they get."""
 
-    username = serializers.CharField(max_length=150)
+    username = serializers.CharField(max_length=254, help_text="Or an email address.")
 
 
 class MemberSerializer(serializers.Serializer[Membership]):

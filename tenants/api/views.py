@@ -5,10 +5,10 @@ from uuid import UUID
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from portal.core import policy
+from portal.core import directory, policy
 from portal.core.api.once import created_once, replayed
 from portal.core.api.paging import keyset_page, page_response, page_serializer
-from portal.core.api.views import ApiView, caller, endpoint, found, parsed
+from portal.core.api.views import ApiView, caller, endpoint, missing, parsed
 from portal.core.errors import NotVisible
 from portal.core.models import User
 from portal.core.policy import Action
@@ -99,8 +99,9 @@ class MembersView(ApiView):
         tenant = selectors.tenant_get(user=user, slug=slug)
         policy.require(user, Action.TENANT_MEMBERS, tenant)
         values = parsed(NewMemberSerializer, request)
-        people = User.objects.filter(username__iexact=values["username"], is_active=True)
-        member = found(people, "username", values["username"])
+        member = directory.person_named(values["username"])
+        if member is None:
+            raise missing("username", values["username"])
         role = Role(values["role"])
         return Response(
             MemberSerializer(services.membership_set(actor=user, tenant=tenant, user=member, role=role)).data

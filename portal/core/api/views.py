@@ -161,8 +161,13 @@ def found(rows: "models.QuerySet[Any]", field: str, text: str) -> Any:
     """Return the row that a value of the body names. Raises Rejected at the field."""
     row = rows.first()
     if row is None:
-        raise Rejected({field: [_("There is no “%(name)s” that you can see.") % {"name": text}]})
+        raise missing(field, text)
     return row
+
+
+def missing(field: str, text: str) -> Rejected:
+    """Return the complaint about a value of the body that names nothing."""
+    return Rejected({field: [_("There is no “%(name)s” that you can see.") % {"name": text}]})
 
 
 def _valid(serializer: Serializer[Any]) -> dict[str, Any]:

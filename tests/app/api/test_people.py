@@ -167,3 +167,16 @@ def test_the_history_of_a_tenant_is_for_its_admins_and_auditors(
     assert client_of(owner).get("/api/v1/tenants/vision/history/").status_code == 403
     foreign, missing = (client_of(outsider).get(f"/api/v1/tenants/{slug}/history/") for slug in ("vision", "none"))
     assert (foreign.status_code, foreign.content) == (404, missing.content)
+
+
+def test_a_member_is_named_by_user_name_or_address(
+    tenant_admin: User, make_user: Callable[..., User], client_of: CLIENT
+) -> None:
+    make_user("grace", email="grace@example.test")
+    make_user("gone", is_active=False)
+    client, path = client_of(tenant_admin), "tenants/vision/members/"
+    for name in ("GRACE", "grace@example.test"):
+        assert send(client, "post", path, {"username": name, "role": "viewer"}).json()["username"] == "grace"
+    for name in ("gone", "nobody"):
+        response = send(client, "post", path, {"username": name, "role": "viewer"})
+        assert (response.status_code, response.json()["errors"][0]["attr"]) == (400, "username")
