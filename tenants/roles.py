@@ -2,13 +2,14 @@
 
 from uuid import UUID
 
-from django.db.models import Model
+from django.db.models import F, FilteredRelation, Model, Q
 
 from portal.core.models import User
 from portal.core.policy import Action
 from tenants.models import Membership, Tenant
 from tenants.specs import Role
 
+MOST_SHOWN = 50
 _VIEWER = frozenset({Action.TENANT_VIEW, Action.WORKLOAD_VIEW})
 _DEVELOPER = _VIEWER | {Action.WORKLOAD_SUBMIT, Action.WORKLOAD_CANCEL}
 _ADMIN = _DEVELOPER | {Action.WORKLOAD_CANCEL_ANY, Action.TENANT_MEMBERS, Action.TENANT_HISTORY}
@@ -28,6 +29,33 @@ def memberships_of(user: User) -> list[Membership]:
         seen = list(rows.filter(tenant_id=bound) if bound else rows)
         user.roles_seen = seen  # type: ignore[attr-defined]
     return seen
+
+
+def shown_tenants(user: User) -> list[Tenant]:
+    """Return at most 50 tenants that the user sees, by slug, own ones before others where there are more.
+
+    One query, or none where their memberships are known and decide it; remembered on the user for its request. For
+    those who see all tenants it tells their memberships too.
+    """
+    seen: list[Tenant] | None = getattr(user, "tenants_seen", None)
+    if seen is None:
+        staff = user.is_platform_admin or user.is_auditor
+        seen = _all_tenants(user) if staff else [found.tenant for found in memberships_of(user)][:MOST_SHOWN]
+        user.tenants_seen = seen  # type: ignore[attr-defined]
+    return seen
+
+
+def _all_tenants(user: User) -> list[Tenant]:
+    own = FilteredRelation("memberships", condition=Q(memberships__user=user))
+    rows = Tenant.objects.visible_to(user).annotate(own=own).annotate(own_role=F("own__role"))
+    first = rows.order_by(F("own_role").asc(nulls_last=True), "slug")[:MOST_SHOWN]
+    pairs: list[tuple[Tenant, str | None]] = [(row, row.own_role) for row in first]  # type: ignore[attr-defined]
+    pairs.sort(key=lambda pair: pair[0].slug)
+    own_known = len(pairs) < MOST_SHOWN or any(role is None for _tenant, role in pairs)
+    if own_known and not hasattr(user, "roles_seen"):
+        own_ones = [Membership(user=user, tenant=tenant, role=role) for tenant, role in pairs if role]
+        user.roles_seen = own_ones  # type: ignore[attr-defined]
+    return [tenant for tenant, _role in pairs]
 
 
 def role_in(user: User, tenant: Tenant) -> str | None:

@@ -9,7 +9,7 @@ class WorkloadsConfig(AppConfig):
     def ready(self) -> None:
         from portal.core import policy
         from tenants import roles, usage
-        from workloads import models, selectors
+        from workloads import holdings, models
 
         policy.register([models.Workload, models.Attempt], roles.grants_on_tenant_object, roles.tenant_id_of)
-        usage.register(selectors.held_by_tenants)
+        usage.register(holdings.held_by_tenants)

@@ -9,11 +9,9 @@ from django.http import HttpRequest
 from portal.core.models import User
 from portal.web.cluster_health import cluster_health
 from portal.web.node import process_node
-from tenants.models import Tenant
-from tenants.roles import memberships_of
+from tenants.roles import shown_tenants
 
 TENANT_SESSION_KEY = "tenant"
-MOST_TENANTS = 50
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
@@ -21,7 +19,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     user = getattr(request, "user", None)
     if not isinstance(user, User):
         return {}
-    tenants = _tenants_of(user)
+    tenants = shown_tenants(user)
     chosen = request.GET.get("tenant") or request.session.get(TENANT_SESSION_KEY)
     only = tenants[0] if len(tenants) == 1 else None
     current = next((tenant for tenant in tenants if tenant.slug == chosen), only)
@@ -31,9 +29,3 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "cluster_status": cluster_health(),
         "process_node": process_node(settings.NODE),
     }
-
-
-def _tenants_of(user: User) -> list[Tenant]:
-    if user.is_platform_admin or user.is_auditor:
-        return list(Tenant.objects.visible_to(user).order_by("slug")[:MOST_TENANTS])
-    return [found.tenant for found in memberships_of(user)][:MOST_TENANTS]

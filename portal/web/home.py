@@ -9,24 +9,23 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from gpu.models import Node
-from portal.core.models import User
 from portal.core.policy import Action
 from portal.core.routes import person, route
 from portal.web.visits import last_visit
 from tenants.gauges import Gauge, gauges_of
 from tenants.models import Membership, Tenant
-from tenants.roles import memberships_of
-from tenants.specs import Limits
-from tenants.usage import held_by
-from workloads import presentation, selectors
+from tenants.roles import memberships_of, shown_tenants
+from tenants.usage import NOTHING
+from workloads import holdings, presentation, selectors
+from workloads.holdings import Balance
 from workloads.models import Workload
 from workloads.presentation import Told
 from workloads.specs import ACTIVE, State
 
 ENDED_WITHIN = dt.timedelta(days=7)
 FAILED_WITHIN = dt.timedelta(days=1)
-LONG_WAIT = dt.timedelta(minutes=10)
+LONG_WAIT = dt.timedelta(minutes=10)  # shorter ones need nobody, whatever is usual
+LONG_WAIT_FACTOR = 2
 MOST_NEEDS = 4
 MOST_ROWS = 8
 MOST_TENANTS = 3
@@ -45,11 +44,12 @@ class Capacity:
 @require_GET
 def home(request: HttpRequest) -> HttpResponse:
     user, now = person(request), timezone.now()
-    has_tenant = _has_tenant(user)
+    has_tenant = bool(shown_tenants(user))
+    balance = holdings.balance_of(user=user)
     visited = last_visit(user=user, now=now)
     failed_since = max(min(visited or now, now - FAILED_WITHIN), now - ENDED_WITHIN)
     work = selectors.work_of(user=user, ended_since=now - ENDED_WITHIN)
-    limits = _limits(memberships_of(user)[:MOST_TENANTS])
+    limits = _limits(memberships_of(user)[:MOST_TENANTS], balance)
     needs = presentation.told_all(_needs(work, now, failed_since))
     context = {
         "needs": needs[:MOST_NEEDS],
@@ -60,7 +60,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "active_states": sorted(ACTIVE),
         "ended": _told(work, active=False),
         "limits": limits,
-        "capacity": _capacity(user) if has_tenant else None,
+        "capacity": _capacity(balance) if has_tenant and balance.nodes else None,
         "has_tenant": has_tenant,
         "may_submit": selectors.may_submit_somewhere(user),
         "starts": [] if work else selectors.first_templates(user=user),
@@ -82,34 +82,19 @@ def _failed_lately(workload: Workload, since: dt.datetime) -> bool:
 def _waits(workload: Workload, now: dt.datetime) -> bool:
     if workload.state not in {State.QUEUED, State.STARTING}:
         return False
-    return now - workload.created > LONG_WAIT or presentation.must_act(workload)
+    usual: dt.timedelta | None = getattr(workload, "usual_wait", None)
+    long = max(LONG_WAIT, (usual or dt.timedelta()) * LONG_WAIT_FACTOR)
+    return now - workload.created > long or presentation.must_act(workload)
 
 
 def _told(work: Sequence[Workload], *, active: bool) -> list[Told[Workload]]:
     return presentation.told_all([row for row in work if (row.state in ACTIVE) is active][:MOST_ROWS])
 
 
-def _limits(memberships: Sequence[Membership]) -> list[tuple[Tenant, list[Gauge]]]:
+def _limits(memberships: Sequence[Membership], balance: Balance) -> list[tuple[Tenant, list[Gauge]]]:
     tenants = [found.tenant for found in memberships]
-    held = held_by([tenant.pk for tenant in tenants])
-    return [(tenant, gauges_of(tenant.limits, held[tenant.pk])) for tenant in tenants]
+    return [(tenant, gauges_of(tenant.limits, balance.held.get(tenant.pk, NOTHING))) for tenant in tenants]
 
 
-def _capacity(user: User) -> Capacity | None:
-    nodes = list(Node.objects.visible_to(user))
-    if not nodes:
-        return None
-    usable = [node for node in nodes if node.ready and not node.unschedulable]
-    offers = Limits(
-        cpu_millicores=sum(node.cpu_millicores for node in usable),
-        memory_mib=sum(node.memory_mib for node in usable),
-        pods=sum(node.pods for node in usable),
-        gpus=sum(node.gpus for node in usable),
-    )
-    return Capacity(len(nodes), len(usable), gauges_of(offers, selectors.held_by_all()))
-
-
-def _has_tenant(user: User) -> bool:
-    if user.is_platform_admin or user.is_auditor:
-        return Tenant.objects.visible_to(user).exists()
-    return bool(memberships_of(user))
+def _capacity(balance: Balance) -> Capacity:
+    return Capacity(balance.nodes, balance.usable_nodes, gauges_of(balance.offered, balance.held_by_all))

@@ -34,7 +34,7 @@ from portal.web.api.shapes import (
 from portal.web.cluster_health import cluster_health
 from tenants.models import Tenant
 from tenants.specs import Limits
-from workloads import selectors
+from workloads import holdings
 
 
 class TokensView(ApiView):
@@ -119,7 +119,7 @@ class ClusterSummaryView(ApiView):
                 "nodes": len(nodes),
                 "ready": len(usable),
                 "offers": asdict(offers),
-                "held": asdict(selectors.held_by_all()),
+                "held": asdict(holdings.held_by_all()),
                 "absent": health.absent,
                 "stale": health.stale,
             }

@@ -13,7 +13,9 @@ from gpu.models import Node
 from portal.core.models import User
 from portal.web.models import Visit
 from portal.web.visits import last_visit
-from tenants.models import Tenant
+from tenants.models import Membership, Tenant
+from tenants.roles import memberships_of, shown_tenants
+from workloads import selectors
 from workloads.models import Workload
 
 pytestmark = pytest.mark.django_db
@@ -77,8 +79,10 @@ def test_only_nodes_that_take_work_count_as_capacity(
 
 
 @pytest.mark.parametrize("who", ["owner", "tenant_admin", "platform_admin", "auditor"])
-def test_the_page_costs_twelve_statements_at_most(
+@pytest.mark.parametrize("work", [0, 40])
+def test_the_page_costs_eight_statements_at_most(
     who: str,
+    work: int,
     client_of: Callable[[User], Client],
     tenant: Tenant,
     owner: User,
@@ -87,11 +91,62 @@ def test_the_page_costs_twelve_statements_at_most(
 ) -> None:
     client = client_of(request.getfixturevalue(who))
     Node.objects.create(name="a", uid="a", ready=True)
-    for _number in range(40):
+    for _number in range(work):
         make_workload(tenant, owner)
     with CaptureQueriesContext(connection) as seen:
         home(client)
-    assert len(seen) <= 12
+    assert len(seen) <= 8, "\n".join(query["sql"][:200] for query in seen)
+
+
+def started(workload: Workload, *, after: dt.timedelta, attempts: int = 1) -> None:
+    submitted = timezone.now() - dt.timedelta(hours=20)
+    times = {"created": submitted, "started_at": submitted + after, "ended_at": submitted + after}
+    Workload.objects.filter(pk=workload.pk).update(state="succeeded", attempts_made=attempts, **times)
+
+
+def test_where_waits_are_usually_long_only_a_longer_one_needs_its_owner(
+    client_of: Callable[[User], Client],
+    make_workload: Callable[..., Workload],
+    tenant: Tenant,
+    other_tenant: Tenant,
+    owner: User,
+    outsider: User,
+) -> None:
+    for minutes in (20, 30, 40):
+        started(make_workload(tenant, owner), after=dt.timedelta(minutes=minutes))
+    started(make_workload(tenant, owner), after=dt.timedelta(hours=10), attempts=2)  # tried twice: no measure of a wait
+    started(make_workload(other_tenant, outsider), after=dt.timedelta(hours=10))
+    longer, shorter = make_workload(tenant, owner, name="longer"), make_workload(tenant, owner, name="shorter")
+    for waiting, minutes in ((longer, 61), (shorter, 59)):
+        Workload.objects.filter(pk=waiting.pk).update(created=timezone.now() - dt.timedelta(minutes=minutes))
+    answer = client_of(owner).get("/")
+    assert [told.item.name for told in answer.context["needs"]] == ["longer"]
+    assert "usually 30 min in vision" in answer.content.decode()
+
+
+def test_a_tenants_usual_wait_is_read_from_a_bounded_number_of_its_workloads(
+    client_of: Callable[[User], Client], make_workload: Callable[..., Workload], tenant: Tenant, owner: User
+) -> None:
+    started(make_workload(tenant, owner), after=dt.timedelta(hours=5))
+    for _ in range(200):
+        make_workload(tenant, owner)
+    waiting = make_workload(tenant, owner, name="waits")
+    Workload.objects.filter(pk=waiting.pk).update(created=timezone.now() - dt.timedelta(minutes=11))
+    work = selectors.work_of(user=owner, ended_since=timezone.now(), limit=500)
+    assert {getattr(row, "usual_wait", None) for row in work} == {None}
+
+
+def test_those_who_see_all_tenants_have_their_own_among_them(
+    make_tenant: Callable[..., Tenant], tenant: Tenant, platform_admin: User
+) -> None:
+    for number in range(60):
+        make_tenant(f"a{number:02d}")
+    Membership.objects.create(user=platform_admin, tenant=tenant, role="viewer")
+    with CaptureQueriesContext(connection) as seen:
+        shown = shown_tenants(platform_admin)
+        mine = memberships_of(platform_admin)
+    assert (len(shown), shown[-1].slug, len(seen)) == (50, "vision", 1)
+    assert [(found.tenant.slug, found.role) for found in mine] == [("vision", "viewer")]
 
 
 def test_what_failed_since_the_last_visit_needs_its_owner(
