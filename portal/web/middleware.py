@@ -1,5 +1,7 @@
 """Request id, the reader's language and zone, and the one place where a portal error becomes a status code."""
 
+import contextlib
+import datetime as dt
 import uuid
 import zoneinfo
 from collections.abc import Callable
@@ -55,9 +57,19 @@ class UserPreferencesMiddleware:
         if user.language and user.language in dict(settings.LANGUAGES):
             translation.activate(user.language)
             request.LANGUAGE_CODE = translation.get_language() or settings.LANGUAGE_CODE
-        zone = zoneinfo.ZoneInfo(user.time_zone) if user.time_zone in zoneinfo.available_timezones() else None
-        with timezone.override(zone or timezone.get_default_timezone()):
+        with timezone.override(_zone_of(user)):
             return self.get_response(request)
+
+
+def _zone_of(user: User) -> dt.tzinfo:
+    """Return the zone that somebody chose, the default for none or one that this machine does not know.
+
+    A zone that was read once is kept. To ask which there are would walk through hundreds of files at each request.
+    """
+    if user.time_zone:
+        with contextlib.suppress(zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+            return zoneinfo.ZoneInfo(user.time_zone)
+    return timezone.get_default_timezone()
 
 
 class FaultMiddleware:

@@ -67,12 +67,12 @@ class Phases:
         )
 
     def delays_s(self, workloads: Sequence[str], state: str) -> tuple[list[float], list[float]]:
-        """Return how long after our own watch the viewer and kubectl told of a state, where both told it."""
+        """Return how long after the first of watch and kubectl the viewer and kubectl told of a state."""
         kubectl = {(self._workloads.get(name, ""), told): moment for (name, told), moment in self.by_kubectl.items()}
         keys = [(workload, state) for workload in workloads]
         keys = [key for key in keys if key in self.by_watch and key in self.by_socket and key in kubectl]
-        viewer = [self.by_socket[key] - self.by_watch[key] for key in keys]
-        return viewer, [kubectl[key] - self.by_watch[key] for key in keys]
+        first = {key: min(self.by_watch[key], kubectl[key]) for key in keys}
+        return [self.by_socket[key] - first[key] for key in keys], [kubectl[key] - first[key] for key in keys]
 
 
 def phases(product: Product, *, rounds: int, viewers: int) -> str:
@@ -104,9 +104,10 @@ def log_lines(product: Product, *, lines: int) -> str:
     workload = dev.submit(TENANT, name="bench-log", image=product.image("python"), command="", script=script)
     by_viewer: dict[str, float] = {}
     by_kubectl: dict[str, float] = {}
-    pod = f"berth.dev/workload={workload}"
-    until("its pod runs", lambda: "Running" in product.kubectl("get", "pods", "-A", "-l", pod), timeout_s=END_TIMEOUT_S)
-    follow = ("logs", "-f", "-n", f"berth-{TENANT}", "-l", pod)
+    where = ("-n", f"berth-{TENANT}")
+    running = ("get", "pods", *where, "-l", f"berth.dev/workload={workload}", "--field-selector=status.phase=Running")
+    pod = until("its pod runs", lambda: product.kubectl(*running, "-o", "name").strip(), timeout_s=END_TIMEOUT_S)
+    follow = ("logs", "-f", *where, pod)
     with (
         _viewer(dev, f"/ws/workloads/{workload}/logs/?after=0", lambda message: _note_lines(message, by_viewer)),
         _kubectl_lines(product, follow, lambda line: _note(line, by_kubectl)),

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Machine:
-    """One machine at one moment; `load` counts runnable programs before the run."""
+    """One machine at one moment; `load` counts the programs that wanted to run."""
 
     cores: int
     memory_gib: int
@@ -22,11 +22,12 @@ class Machine:
     commit: str
     day: str
 
-    def sentence(self) -> str:
-        """Return it in words, for the page."""
+    def sentence(self, later: "Machine") -> str:
+        """Return it in words, for the page, with the load of a later moment."""
         return (
-            f"{self.cores} cores ({self.processor}), {self.memory_gib} GiB of memory, Linux {self.kernel}, Python "
-            f"{platform.python_version()}; load before the run {self.load:.1f}; commit {self.commit}, {self.day}."
+            f"{self.cores} cores ({self.processor}), {self.memory_gib} GiB of memory, Linux {self.kernel}, "
+            f"Python {platform.python_version()}; commit {self.commit}, {self.day}. Load before the run "
+            f"{self.load:.1f} and after it {later.load:.1f}; a machine that does nothing else begins near 0."
         )
 
 

@@ -121,3 +121,13 @@ def test_each_answer_has_an_id_of_its_own(client: Client) -> None:
     first, second = (client.get("/healthz")["X-Request-Id"] for _ in range(2))
     assert re.fullmatch(r"[0-9a-f]{32}", first)
     assert first != second
+
+
+@pytest.mark.parametrize(("chosen", "offset"), [("Asia/Shanghai", "+08:00"), ("", "+00:00"), ("No/Such", "+00:00")])
+def test_pages_are_in_a_persons_zone_without_a_walk_through_all_zones(
+    client_of: Callable[[User], Client], owner: User, chosen: str, offset: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    User.objects.filter(pk=owner.pk).update(time_zone=chosen)
+    monkeypatch.delattr("zoneinfo.available_timezones")  # it reads hundreds of files each time
+    page = client_of(owner).get("/").content.decode()
+    assert re.search(r'data-now="[^"]+"', page)[0].endswith(f'{offset}"')  # type: ignore[index]
