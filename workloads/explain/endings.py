@@ -165,7 +165,10 @@ def _object_deleted(facts: Facts, _workload: Explained) -> Explanation:
     name = facts.text("object")
     return Explanation(
         title=_("Deleted in the cluster, not by Berth"),
-        sentence=_("Somebody or something removed it from the cluster while it was to run. It is not started again."),
+        sentence=_(
+            "While it was to run it vanished from the cluster: somebody or something removed it, or the cluster is "
+            "another one since a backup was restored. It is not started again."
+        ),
         facts=((_("Object"), name),) if name else (),
         options=(Option(_("Submit it again")), _ask_admin()),
     )

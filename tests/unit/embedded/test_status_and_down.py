@@ -103,9 +103,21 @@ def test_a_purge_of_a_given_cluster_needs_its_kubeconfig(tmp_path: Path, capsys:
 
 
 def test_the_commands_explain_their_options() -> None:
-    for module in ("status", "down"):
+    for module in ("status", "down", "backup", "restore"):
         command = [sys.executable, "-P", "-m", f"portal.embedded.{module}", "--help"]
         done = subprocess.run(
             command, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
         )
         assert f"bin/berth {module}" in done.stdout
+
+
+@pytest.mark.parametrize(("verb", "taken"), [("restore", "postgresql:///new"), ("backup", "postgresql:///old")])
+def test_only_a_restore_may_go_into_another_database_than_the_installations(
+    verb: str, taken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "python"
+    program.write_text('#!/bin/sh\necho "$DATABASE_URL"\n')
+    program.chmod(0o755)
+    (tmp_path / "env").write_text(f"DATABASE_URL=postgresql:///old\nBERTH_PYTHON={program}\n")
+    monkeypatch.setenv("DATABASE_URL", "postgresql:///new")
+    assert berth(verb, "--data-dir", str(tmp_path), "file").stdout.strip() == taken
