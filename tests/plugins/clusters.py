@@ -97,7 +97,9 @@ def node_command(command: str, state_dir: Path, *words: str) -> list[str]:
     return [sys.executable, "-m", "portal.embedded.node", command, "--state-dir", str(state_dir), *words]
 
 
-def start_cluster(binary: Path, *words: str, state_dir: Path | None = None) -> RunningCluster:
+def start_cluster(
+    binary: Path, *words: str, state_dir: Path | None = None, limit_s: float = START_LIMIT_S
+) -> RunningCluster:
     """Start a cluster and wait until it says that it is ready. The caller stops it."""
     state_dir = state_dir or Path(tempfile.mkdtemp(prefix="berth-test-cluster-"))
     began = time.monotonic()
@@ -107,7 +109,7 @@ def start_cluster(binary: Path, *words: str, state_dir: Path | None = None) -> R
         process = subprocess.Popen(command, stdout=output, stderr=output, text=True, env=environment, cwd=state_dir)
     cluster = RunningCluster(process, state_dir, binary, 0.0)
     while "\nready " not in cluster.output():
-        if process.poll() is not None or time.monotonic() - began > START_LIMIT_S:
+        if process.poll() is not None or time.monotonic() - began > limit_s:
             said = cluster.output()
             cluster.stop()
             pytest.fail(f"the cluster did not start:\n{said}")

@@ -2,11 +2,13 @@
 
 import http.server
 import ssl
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from portal.embedded.kubelet.crilog import LogQuery
@@ -62,6 +64,11 @@ class _Server(http.server.ThreadingHTTPServer):
     request_queue_size = 128
     context: ssl.SSLContext
     open_log: OpenLog
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Keep quiet about a caller that went away during the handshake; anything else is told."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):

@@ -9,16 +9,21 @@ from typing import Any
 
 from portal.embedded.scriptednode.script import DEFAULT, BadScript, Script, annotated, script_of
 
-_KEYS = ("default", "pods", "silent")
+_KEYS = ("default", "pods", "silent", "end_per_s")
+_FASTEST_END_PER_S = 10_000
 
 
 @dataclass(frozen=True)
 class Control:
-    """What the file says. `pods`: pattern of NAMESPACE/NAME → script, the first that fits; `silent`: patterns."""
+    """What the file says. `pods`: pattern of NAMESPACE/NAME → script, the first that fits; `silent`: patterns.
+
+    end_per_s: how many running pods of those that never end by themselves are ended each second.
+    """
 
     default: Script = DEFAULT
     pods: Mapping[str, Script] = field(default_factory=dict)
     silent: tuple[str, ...] = ()
+    end_per_s: float = 0.0
 
     def script_for(self, pod: Mapping[str, Any]) -> Script:
         """Return what a pod plays. Raises BadScript for an annotation that cannot be played."""
@@ -42,10 +47,17 @@ def parse(text: str) -> Control:
     silent = told.get("silent", [])
     if not isinstance(silent, list) or not all(isinstance(each, str) for each in silent):
         raise BadScript("silent is a list of patterns of node names")
+    end_per_s = told.get("end_per_s", 0)
+    if (
+        isinstance(end_per_s, bool)
+        or not isinstance(end_per_s, int | float)
+        or not 0 <= end_per_s <= _FASTEST_END_PER_S
+    ):
+        raise BadScript(f"end_per_s is a number from 0 to {_FASTEST_END_PER_S}")
     default = script_of(_object(told, "default"))
     pods = {pattern: script_of(_object({pattern: one}, pattern), base=default)
             for pattern, one in _object(told, "pods").items()}  # fmt: skip
-    return Control(default, pods, tuple(silent))
+    return Control(default, pods, tuple(silent), float(end_per_s))
 
 
 def _object(told: Mapping[str, Any], name: str) -> dict[str, Any]:

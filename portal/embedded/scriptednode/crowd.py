@@ -5,8 +5,9 @@ import itertools
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -50,15 +51,20 @@ class _Actor:
 
 
 class Crowd:
-    """All pods of the nodes. `script_of` says what a pod plays, `silent` which nodes say nothing."""
+    """All pods of the nodes. `script_of` says what a pod plays, `silent` which nodes say nothing.
+
+    `end_per_s` is how many running pods are ended each second of those that never end by themselves, the oldest first.
+    """
 
     def __init__(self, client: KubeClient, nodes: frozenset[str], *, script_of: Callable[[Any], Script]) -> None:
         self.silent: frozenset[str] = frozenset()
+        self.end_per_s = 0.0
         self._client = client
         self._nodes = nodes
         self._script_of = script_of
         self._actors: dict[str, _Actor] = {}
         self._names: dict[tuple[str, str], str] = {}
+        self._endless: deque[str] = deque()
         self._due: list[tuple[float, int, str]] = []
         self._tickets = itertools.count()
         self._lock = threading.Condition()
@@ -69,9 +75,12 @@ class Crowd:
         threads = [threading.Thread(target=self._tell_all, name=f"teller-{n}", daemon=True) for n in range(workers)]
         for thread in threads:
             thread.start()
+        before, owed = time.monotonic(), 0.0
         while not stop.is_set():
             with self._lock:
-                now = time.time()
+                now, since = time.time(), time.monotonic() - before
+                before += since
+                owed = self._end_some(min(owed + since * self.end_per_s, self.end_per_s), now)
                 while self._due and self._due[0][0] <= now:
                     if actor := self._actors.get(heapq.heappop(self._due)[2]):
                         self._want(actor)
@@ -89,6 +98,8 @@ class Crowd:
             if actor is None:
                 actor = self._actors[uid] = self._cast(pod)
                 self._names[pod["metadata"]["namespace"], pod["metadata"]["name"]] = uid
+                if actor.part.script.end == "never":
+                    self._endless.append(uid)
             elif actor.pod["metadata"].get("deletionTimestamp") != deleted:
                 actor.pod = _trimmed(pod)
                 actor.part = part_of(actor.pod, actor.part.script, begun=actor.begun, trouble=actor.part.trouble)
@@ -131,6 +142,24 @@ class Crowd:
         return logtext.read(
             log, query, look=lambda: _again(actor.part, run), wait=lambda most_s: self._wait(actor, most_s)
         )
+
+    def _end_some(self, owed: float, now: float) -> float:
+        """End as many of the endless pods as are owed; return what is owed still. Called under the lock."""
+        for _ in range(min(int(owed), len(self._endless))):
+            uid = self._endless.popleft()
+            actor = self._actors.get(uid)
+            if actor is None or actor.settled:
+                continue
+            run = scene(actor.part, now).run
+            if run is None:
+                self._endless.append(uid)  # it does not run yet
+                continue
+            ending = replace(actor.part.script, end="exit", run_s=max(0.0, now - run.started))
+            actor.part = replace(actor.part, script=ending)
+            actor.moved.set()
+            self._want(actor)
+            owed -= 1
+        return owed
 
     def _cast(self, pod: dict[str, Any]) -> _Actor:
         status, trouble = pod.get("status", {}), ""

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ RUNTIME = "scripted://1.0.0"
 _LEASE_EVERY_S = 15.0
 _STATUS_EVERY_ROUNDS = 20
 _REGISTRARS = 8
+_RENEWERS = 6
 _REGISTER_AGAIN_S = 1.0
 _LOOK_EVERY_S = 0.5
 _CLIENT = "admin"
@@ -101,6 +102,7 @@ class ScriptedNodes:
         """Read the control file; return the nodes that speak again."""
         if not self._control.look():
             return frozenset()
+        self._crowd.end_per_s = self._control.control.end_per_s
         before, silent = self._crowd.silent, self._control.control.silent_of(self._names)
         if silent != before:
             self._say(f"silent: {', '.join(sorted(silent)) or 'none'}")
@@ -120,18 +122,21 @@ class ScriptedNodes:
         self._say(f"{len(beats)} nodes registered in {time.monotonic() - began:.1f} s")
 
     def _keep_alive(self, beats: dict[str, Heartbeat], stop: threading.Event) -> None:
-        """Renew one lease after the other, so that the store never gets them all at once."""
-        rounds = 0
-        while True:
-            rounds += 1
-            began = time.monotonic()
-            for n, (name, beat) in enumerate(beats.items()):
-                if stop.wait(max(0.0, began + n * _LEASE_EVERY_S / len(beats) - time.monotonic())):
-                    return
-                if name not in self._crowd.silent:
-                    self._beat(beat, with_status=(rounds + n) % _STATUS_EVERY_ROUNDS == 0)
-            if stop.wait(max(0.0, began + _LEASE_EVERY_S - time.monotonic())):
-                return
+        """Renew leases evenly over time, so that the store never gets them all at once, by a few threads."""
+        with ThreadPoolExecutor(_RENEWERS, thread_name_prefix="renewer") as pool:
+            rounds, began = 0, time.monotonic()
+            while not stop.is_set():
+                rounds += 1
+                waiting = []
+                for n, (name, beat) in enumerate(beats.items()):
+                    if stop.wait(max(0.0, began + n * _LEASE_EVERY_S / len(beats) - time.monotonic())):
+                        return
+                    if name not in self._crowd.silent:
+                        with_status = (rounds + n) % _STATUS_EVERY_ROUNDS == 0
+                        waiting.append(pool.submit(self._beat, beat, with_status=with_status))
+                wait(waiting)  # a server that is slow is not asked twice at once for a node
+                began = max(began + _LEASE_EVERY_S, time.monotonic() - _LEASE_EVERY_S)
+                stop.wait(max(0.0, began - time.monotonic()))
 
     def _beat(self, beat: Heartbeat, *, with_status: bool) -> None:
         told = beat.tell_status() if with_status else ""

@@ -143,6 +143,17 @@ def test_a_pod_that_ended_before_the_start_keeps_its_log_and_is_not_told_again(c
     assert "earlier" not in api.phases
 
 
+def test_endless_pods_are_ended_at_a_rate_the_oldest_first(crowd: Crowd, api: NotingApi) -> None:
+    names = [f"endless-{n}" for n in range(6)]
+    for name in names:
+        crowd.take(pod(name, {"end": "never", "exit_code": 4}))
+    until("all run", lambda: all(api.phases.get(name) == ["Running"] for name in names), timeout_s=SOON_S)
+    crowd.end_per_s = 10.0
+    until("the oldest has ended", lambda: api.phases[names[0]][-1] == "Failed", timeout_s=SOON_S, every_s=0.01)
+    assert api.phases[names[-1]] == ["Running"]
+    until("the newest has ended", lambda: api.phases[names[-1]][-1] == "Failed", timeout_s=SOON_S)
+
+
 def test_a_pod_that_is_gone_has_no_log(crowd: Crowd) -> None:
     there = pod("gone", {})
     crowd.take(there)

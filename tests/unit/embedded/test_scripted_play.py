@@ -148,7 +148,9 @@ def test_patterns_say_which_nodes_are_silent() -> None:
     assert Control().silent_of(["scripted-0001"]) == frozenset()
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"silence": []}', '{"silent": "all"}', '{"default": {"end": 1}}'])
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"silence": []}', '{"silent": "all"}', '{"default": {"end": 1}}', '{"end_per_s": -1}']
+)
 def test_a_control_file_that_makes_no_sense_is_refused(text: str) -> None:
     with pytest.raises(BadScript):
         parse(text)
