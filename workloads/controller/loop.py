@@ -117,7 +117,7 @@ class Controller:
         """Find what no event will tell: objects that vanished while nobody watched, Jobs whose pods are refused."""
         if not self._index.complete:
             return
-        held = write.unreleased_keys()
+        held = write.unwatched_keys()
         self._index.put_back({key for key in held if not self._index.has_job(key)})
         waiting = self._index.without_pods()
         rows = write.rows_read(waiting[:BATCH_MOST]) if waiting else {}

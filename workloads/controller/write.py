@@ -72,6 +72,11 @@ WHERE p.attempt_id = EXCLUDED.attempt_id
   AND (p.gone OR p.resource_version IS DISTINCT FROM EXCLUDED.resource_version)
 """
 
+_UNWATCHED = """
+SELECT a.workload_id, a.n FROM workloads_attempt a JOIN workloads_workload w ON w.id = a.workload_id
+WHERE a.released_at IS NULL AND (a.object_uid <> '' OR a.ended_at IS NOT NULL OR w.desired <> 'run')
+"""
+
 _NOTHING_SEEN = AttemptObservation(state=State.STARTING)
 
 
@@ -90,10 +95,13 @@ def rows_read(keys: Iterable[Key]) -> dict[Key, Row]:
     return {Key(row.workload_id, row.n): row for row in found}
 
 
-def unreleased_keys() -> list[Key]:
-    """Return all attempts that hold something. One statement."""
+def unwatched_keys() -> list[Key]:
+    """Return the attempts for which it matters that their object is gone: made, ended or to be stopped, and unreleased.
+
+    One whose object is still to be made is none of them; there may be thousands in a worker's queue. One statement.
+    """
     with connection.cursor() as cursor:
-        cursor.execute("SELECT workload_id, n FROM workloads_attempt WHERE released_at IS NULL")
+        cursor.execute(_UNWATCHED)
         return [Key(*row) for row in cursor.fetchall()]
 
 

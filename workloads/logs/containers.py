@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from portal.core.leases import Held
@@ -59,13 +59,27 @@ class Survey:
     complete: frozenset[UUID]
 
 
+class PodRow(NamedTuple):
+    """What of a pod's row decides; plain columns, since there may be thousands of pods at each look."""
+
+    uid: UUID
+    name: str
+    position: int
+    phase: str
+    gone: bool
+    containers: list[dict[str, Any]]
+    attempt_id: UUID
+    attempt_n: int
+    workload_id: UUID
+    slug: str
+
+
 def survey(held: Held) -> Survey:
     """Look at the pods of the workloads that are ours. Three statements."""
-    pods = list(
-        Pod.objects.filter(
-            attempt__workload__log_collector=held.holder, attempt__workload__log_sealed=False
-        ).select_related("attempt", "attempt__tenant")
-    )
+    rows = Pod.objects.filter(attempt__workload__log_collector=held.holder, attempt__workload__log_sealed=False)
+    columns = ("uid", "name", "index", "phase", "gone", "containers")
+    owners = ("attempt_id", "attempt__n", "attempt__workload_id", "attempt__tenant__slug")
+    pods = [PodRow(*row) for row in rows.values_list(*columns, *owners)]
     sources = LogSource.objects.filter(
         attempt__workload__log_collector=held.holder, attempt__workload__log_sealed=False, done=True
     )
@@ -73,7 +87,7 @@ def survey(held: Held) -> Survey:
     runs = {run.key: run for pod in pods for run in runs_of(pod)}
     ended = ended_workloads(held)
     unfinished = {run.workload_id for key, run in runs.items() if key not in done}
-    unfinished |= {pod.attempt.workload_id for pod in pods if not is_over(pod)}
+    unfinished |= {pod.workload_id for pod in pods if not is_over(pod)}
     return Survey(
         runs={key: run for key, run in runs.items() if key not in done},
         complete=frozenset(ended - unfinished),
@@ -86,18 +100,18 @@ def ended_workloads(held: Held) -> set[UUID]:
     return set(rows.values_list("pk", flat=True))
 
 
-def is_over(pod: Pod) -> bool:
+def is_over(pod: PodRow) -> bool:
     """Tell whether nothing of the pod runs any more."""
     return pod.gone or pod.phase in _ENDED_PHASES
 
 
-def runs_of(pod: Pod) -> Iterable[Run]:
+def runs_of(pod: PodRow) -> Iterable[Run]:
     """Return a pod's container runs that have begun, earlier ones included."""
     for container in pod.containers:
         yield from _runs(pod, container)
 
 
-def _runs(pod: Pod, container: Mapping[str, Any]) -> Iterable[Run]:
+def _runs(pod: PodRow, container: Mapping[str, Any]) -> Iterable[Run]:
     restarts = int(container.get("restarts") or 0)
     state = container.get("state", "waiting")
     # A container that waits to be started again still carries the number of the run that ended.
@@ -106,12 +120,12 @@ def _runs(pod: Pod, container: Mapping[str, Any]) -> Iterable[Run]:
     for restart in range(max(0, newest - MAX_RESTARTS_READ + 1), newest + 1):
         yield Run(
             key=RunKey(pod.uid, str(container["name"]), restart),
-            workload_id=pod.attempt.workload_id,
+            workload_id=pod.workload_id,
             attempt_id=pod.attempt_id,
-            attempt_n=pod.attempt.n,
-            namespace=namespace_of(pod.attempt.tenant.slug),
+            attempt_n=pod.attempt_n,
+            namespace=namespace_of(pod.slug),
             pod=pod.name,
-            label=f"r{pod.index}",
+            label=f"r{pod.position}",
             restarts=restarts,
             ended=restart < restarts or state != "running" or is_over(pod),
             ended_s=_ended_s(container) if restart == restarts else None,

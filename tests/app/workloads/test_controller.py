@@ -15,6 +15,7 @@ from portal.kube.fake import FakeKube
 from portal.kube.types import JOBS, Job, Pod
 from tenants.models import Tenant
 from tests.app.workloads.watched import RUNNING, START, Watched, ended, pod_body, states
+from workloads.controller import write
 from workloads.controller.health import status_check
 from workloads.controller.index import Key
 from workloads.models import Attempt, Workload, WorkloadEvent
@@ -79,6 +80,17 @@ def test_a_watch_that_is_late_is_not_taken_for_a_deletion(watched: Watched, made
     watched.sweeper.every_s = 0
     watched.turn()
     assert states(made) == ("starting", "creating")
+
+
+def test_only_attempts_that_may_have_lost_something_are_looked_at_again(
+    watched: Watched, made: Attempt, make_workload: Callable[..., Workload], admit: Callable[..., Attempt]
+) -> None:
+    tenant, owner = made.workload.tenant, made.workload.owner
+    waiting, stopped = (admit(make_workload(tenant, owner)) for _ in range(2))
+    Workload.objects.filter(pk=stopped.workload_id).update(desired="stop")
+    assert set(write.unwatched_keys()) == {Key(made.workload_id, 1), Key(stopped.workload_id, 1)}
+    Attempt.objects.filter(pk=waiting.pk).update(ended_at=datetime.now(UTC), end_state="failed")
+    assert Key(waiting.workload_id, 1) in write.unwatched_keys()
 
 
 def test_what_is_absent_means_nothing_before_everything_was_listed(cluster: FakeKube, made: Attempt) -> None:
