@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import SignIn
+from tests.browser.test_pages import problems_of
 from tests.plugins.polling import until
 from tests.plugins.product import Product
 
@@ -139,3 +140,13 @@ def test_the_list_changes_by_itself(sign_in: SignIn) -> None:
     workload = submit(other, "python-script", script="print('quick')\n")
     row = page.locator(f"#row-{workload}")
     expect(row.locator(".chip-succeeded")).to_be_visible(timeout=RUN_TIMEOUT_MS)
+
+
+@pytest.mark.parametrize("product", ["demo_without_root"], indirect=True)
+def test_without_containers_the_pages_say_so_and_hold_no_violation(sign_in: SignIn) -> None:
+    page, found = sign_in("dev").page(), []
+    for path in ("/", "/workloads/new/?tenant=vision", "/help/"):
+        page.goto(path)
+        expect(page.locator("#process-node")).to_contain_text("plain processes on one machine, not in containers")
+        found += problems_of(page, path)
+    assert found == []

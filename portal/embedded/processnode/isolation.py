@@ -14,7 +14,7 @@ try:
     sandbox.enter_namespaces(65534, 65534)
     sandbox.mount("tmpfs", "/tmp", kind="tmpfs")
 except OSError as exc:
-    sys.exit(str(exc))
+    sys.exit(exc.strerror or str(exc))
 """
 _TIMEOUT_S = 20
 
