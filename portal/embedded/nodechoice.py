@@ -68,8 +68,8 @@ def _containers(wanted: str) -> str:
 
 
 def _processes(wanted: str, machine: Machine) -> NodeChoice:
-    why = "As --node asks for." if wanted == Node.PROCESS.value else " ".join(machine.against_containers)
-    told = [f"{_PROCESSES} {why}", _MISSES]
+    why, *more = ("As --node asks for.",) if wanted == Node.PROCESS.value else machine.against_containers
+    told = [f"{_PROCESSES} {why}", *more, _MISSES]
     if not machine.against_namespaces:
         return NodeChoice(Node.PROCESS, tuple(told))
     told.append(_SHARES.format(why=machine.against_namespaces))

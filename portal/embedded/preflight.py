@@ -12,6 +12,7 @@ _PROGRAMS = {
     "nft": "nftables",
     "ip": "iproute2",
     "nsenter": "util-linux",
+    "busybox": "busybox-static",
     "docker-registry": "docker-registry",
 }
 _CNI_DIRS = (Path("/usr/lib/cni"), Path("/opt/cni/bin"))

@@ -16,8 +16,6 @@ _MODULES = ("overlay", "br_netfilter", "veth", "bridge", "nf_tables")
 def obstacles(state_dir: Path) -> list[str]:
     """Return why the node cannot run here, as sentences; empty when it can."""
     found = node_obstacles()
-    if shutil.which("busybox", path=SYSTEM_PATH) is None:
-        found.append("The demo's images need busybox: apt-get install busybox-static")
     if found:
         return found
     if state_dir.is_relative_to("/run"):

@@ -28,6 +28,13 @@ def test_a_machine_without_containers_gets_processes_and_is_told_why_and_what_wo
     assert why in choice.told[0]
 
 
+def test_each_obstacle_has_a_line_of_its_own() -> None:
+    packages = "The container node needs packages: apt-get install runc"
+    told = choose("auto", Machine(False, (*PERSON.against_containers, packages))).told
+    assert told[0].endswith("start with `sudo bin/up`.")
+    assert told[1] == packages
+
+
 def test_processes_are_never_taken_without_saying_what_they_do_not_do() -> None:
     told = " ".join(choose("process", PERSON).told)
     for missing in ("only two images", "network of this machine", "network policies", "CPU limits"):

@@ -15,6 +15,7 @@ def test_missing_programs_are_told_as_packages(tmp_path: Path, monkeypatch: pyte
         "nftables",
         "iproute2",
         "util-linux",
+        "busybox-static",
         "docker-registry",
         "containernetworking-plugins",
     ]
