@@ -18,7 +18,7 @@ from schemathesis.specs.openapi.checks import response_schema_conformance, statu
 from portal.core.models import Scope, User
 from portal.core.tokens import token_create
 from tenants.models import Tenant
-from workloads.models import SavedFilter, Workload
+from workloads.models import SavedFilter, Template, Workload
 
 pytestmark = [
     pytest.mark.django_db,
@@ -61,15 +61,18 @@ def test_no_request_made_from_the_schema_is_answered_beyond_it(
     request: pytest.FixtureRequest,
 ) -> None:
     known = make_workload(tenant, owner)
+    template = Template.objects.create(slug="t", title="T", summary="s", spec={"image": "x"}, digest="d")
     kept = SavedFilter.objects.create(user=owner, name="mine", query="view=mine")
+    known_values = {"workload_id": known.pk, "other_id": known.pk, "slug": "vision", "user_id": colleague.pk}
+    known_values |= {"filter_id": kept.pk, "username": "colleague", "template_id": template.pk}
     headers = {"Host": "localhost"}
     if who:
         actor = request.getfixturevalue(who)
         later = timezone.now() + dt.timedelta(days=1)
         _token, key = token_create(actor=actor, name="fuzz", scopes=list(Scope), expires_at=later)
+        other, _key = token_create(actor=actor, name="other", scopes=list(Scope), expires_at=later)
+        known_values["token_id"] = other.pk
         headers["Authorization"] = f"Token {key}"
-    known_values = {"workload_id": known.pk, "other_id": known.pk, "slug": "vision", "user_id": colleague.pk}
-    known_values |= {"filter_id": kept.pk, "username": "colleague"}
     for operation in operations:
 
         @seed(SEED)
