@@ -26,13 +26,13 @@ TEMPLATE = Path(__file__).with_name("performance.md.in")
 class Sizes:
     """How much is measured."""
 
-    submit_rounds: int = 24
-    phase_rounds: int = 20
+    submit_rounds: int = 20
+    phase_rounds: int = 15
     viewers: int = 50
     lines: int = 400
     list_sizes: tuple[int, ...] = (1_000, 20_000, 100_000)
     list_rounds: int = 60
-    starts: int = 3
+    starts: int = 2
 
 
 QUICK = Sizes(submit_rounds=2, phase_rounds=2, viewers=3, lines=100, list_sizes=(100, 400), list_rounds=7, starts=1)
