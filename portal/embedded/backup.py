@@ -62,6 +62,8 @@ def backup(layout: Layout, target: Path, *, replace: bool) -> tuple[About, int]:
     settings = saved_settings(layout)
     if not settings:
         raise StartError(f"nothing is installed in {layout.data_dir}: it has no file `env`.")
+    if not layout.secret_key_file.exists():
+        raise StartError(f"{layout.secret_key_file} is missing: without it nobody could use the backup.")
     if target.exists() and not (replace and target.is_file()):
         raise StartError(f"{target} exists already: choose another name, or say --yes to replace it.")
     if not target.parent.is_dir():

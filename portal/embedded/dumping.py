@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterable
@@ -17,6 +18,7 @@ from portal.embedded.postgres import program_dir
 _SHOWN_LINES = 5
 _SETTING_SINCE_17 = b"SET transaction_timeout = 0;"
 _PREAMBLE_LINES = 60
+_THE_SCHEMA = re.compile(r" (SCHEMA - public|COMMENT - SCHEMA public) ")
 # Only what a Berth has, never what an extension brought. Waiting for others' locks for ever would look like a hang.
 _EMPTY_SCHEMA = b"""
 SET LOCAL lock_timeout = '20s';
@@ -121,7 +123,7 @@ def _understood(script: Iterable[bytes], server_version: int) -> Iterable[bytes]
 def _contents_without_schema(source: Path) -> str:
     """Return the dump's table of contents without the schema itself, which every database has."""
     listed = _run("pg_restore", "--list", str(source)).splitlines()
-    return "\n".join(line for line in listed if " SCHEMA - public " not in line) + "\n"
+    return "\n".join(line for line in listed if not _THE_SCHEMA.search(line)) + "\n"
 
 
 def _run(program: str, *words: str, url: str = "") -> str:

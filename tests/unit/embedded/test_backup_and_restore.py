@@ -5,11 +5,12 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlencode
 
 import psycopg
 import pytest
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
 from portal.embedded import archive, backup, database, dumping, restore
 from portal.embedded.errors import StartError
@@ -38,12 +39,16 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON core_auditentry FOR EACH R
 
 @pytest.fixture
 def url() -> Iterator[str]:
-    """A new database on the test run's server."""
-    name = f"backup_{uuid.uuid4().hex[:12]}"
-    server = os.environ["DATABASE_URL"]
-    run(server, sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    yield urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
-    run(server, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    """A new database on the test run's server, of a role that owns it and may nothing else."""
+    name, server = f"backup_{uuid.uuid4().hex[:12]}", os.environ["DATABASE_URL"]
+    named = sql.Identifier(name)
+    run(server, sql.SQL("CREATE ROLE {} LOGIN").format(named))
+    run(server, sql.SQL("CREATE DATABASE {} OWNER {}").format(named, named))
+    parts = conninfo_to_dict(server)
+    where = {"host": str(parts.get("host", "")), "port": str(parts.get("port") or 5432)}
+    yield f"postgresql://{name}@/{name}?{urlencode(where)}"
+    run(server, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(named))
+    run(server, sql.SQL("DROP ROLE {}").format(named))
 
 
 @pytest.fixture
