@@ -6,7 +6,7 @@ Everything goes through visible_to(); a missing and a foreign id raise the same 
 import datetime as dt
 import re
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -115,6 +115,16 @@ def workload_get(*, user: User, workload_id: uuid.UUID) -> Workload:
 def attempts_of(workload: Workload) -> list[Attempt]:
     """Return a workload's attempts, newest first. One statement."""
     return list(workload.attempts.order_by("-n"))
+
+
+def attempt_chosen(attempts: Sequence[Attempt], asked: str) -> Attempt | None:
+    """Return the attempt of that number, the newest without one; raises NotVisible for one that never was."""
+    if not asked:
+        return next(iter(attempts), None)
+    found = next((attempt for attempt in attempts if str(attempt.n) == asked), None)
+    if found is None:
+        raise NotVisible
+    return found
 
 
 def counted_attempts_of(workload: Workload) -> tuple[list[Attempt], int]:

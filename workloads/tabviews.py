@@ -9,14 +9,12 @@ from django.template.loader import render_to_string
 from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_GET
 
-from portal.core.errors import NotVisible
 from portal.core.installation import installation_id
 from portal.core.models import User
 from portal.core.policy import Action
 from portal.core.routes import person, route
 from workloads import happenings, podfacts, presentation, selectors
 from workloads.logpage import log_context
-from workloads.models import Attempt
 from workloads.workloadpage import overview, page_context
 
 _PARTS = frozenset({"overview", "logs", "pods", "events", "yaml"})
@@ -60,7 +58,7 @@ def events(request: HttpRequest, workload_id: uuid.UUID) -> HttpResponse:
 @require_GET
 def manifests(request: HttpRequest, workload_id: uuid.UUID) -> HttpResponse:
     context = _context(request, workload_id, "yaml")
-    chosen = _chosen([told.item for told in context["attempts"]], request.GET.get("attempt", ""))
+    chosen = selectors.attempt_chosen([told.item for told in context["attempts"]], request.GET.get("attempt", ""))
     context["chosen"] = chosen
     context["yaml"] = presentation.manifests_yaml(context["workload"], chosen, installation_id())
     return render(request, "workloads/yaml.html", context)
@@ -70,7 +68,7 @@ def manifests(request: HttpRequest, workload_id: uuid.UUID) -> HttpResponse:
 @require_GET
 def manifests_download(request: HttpRequest, workload_id: uuid.UUID) -> HttpResponse:
     workload = selectors.workload_get(user=person(request), workload_id=workload_id)
-    chosen = _chosen(selectors.attempts_of(workload), request.GET.get("attempt", ""))
+    chosen = selectors.attempt_chosen(selectors.attempts_of(workload), request.GET.get("attempt", ""))
     text = presentation.manifests_yaml(workload, chosen, installation_id())
     name = f"{workload.name}-{chosen.object_name if chosen else workload.kube_name}.yaml"
     response = HttpResponse(text, content_type="application/yaml; charset=utf-8")
@@ -100,13 +98,3 @@ def _events(context: dict[str, Any]) -> dict[str, Any]:
         "shows": happenings.SHOWS.items(),
         "head_url": f"{context['head_url']}&show={show}",
     }
-
-
-def _chosen(attempts: list[Attempt], asked: str) -> Attempt | None:
-    """Return the attempt that a query names, the newest without one; raises NotVisible for one that never was."""
-    if not asked:
-        return next(iter(attempts), None)
-    found = next((attempt for attempt in attempts if str(attempt.n) == asked), None)
-    if found is None:
-        raise NotVisible
-    return found

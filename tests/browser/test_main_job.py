@@ -65,13 +65,19 @@ def test_a_job_from_a_template_runs_and_its_log_appears_without_a_reload(
     assert seen == ["queued", "starting", "running", "succeeded"]
 
 
-def test_the_log_is_still_there_after_the_pod_is_gone(demo: Product, sign_in: SignIn) -> None:
+def test_the_log_the_pod_and_its_events_are_still_there_after_the_pod_is_gone(demo: Product, sign_in: SignIn) -> None:
     page = sign_in("dev").page()
     workload = submit(page, "python-script", script="print('kept for later')\n")
     expect_state(page, "succeeded")
     demo.kubectl("delete", "pod", "-n", "berth-vision", "-l", f"berth.dev/workload={workload}", "--wait=true")
     page.goto(f"/workloads/{workload}/logs/")
     expect(page.locator("#log-viewer")).to_contain_text("kept for later")
+    page.goto(f"/workloads/{workload}/pods/")
+    expect(page.locator(".pod")).to_contain_text("Ended with exit code 0")
+    expect(page.locator(".pod")).to_contain_text("gone from the cluster", timeout=RUN_TIMEOUT_MS)
+    page.goto(f"/workloads/{workload}/events/?show=cluster")
+    for reason in ("Scheduled", "Started"):
+        expect(page.locator(".events code", has_text=reason).first).to_be_visible()
 
 
 @on_both_nodes

@@ -15,7 +15,7 @@ from portal.core.installation import installation_id
 from portal.core.policy import Action
 from workloads import explain, images, presentation, selectors
 from workloads.api import shapes, told
-from workloads.api.requests import LogQuerySerializer
+from workloads.api.requests import LogQuerySerializer, ManifestsQuerySerializer
 from workloads.compare import spec_differences
 from workloads.logfile import log_file
 from workloads.logs.search import Stretch, Wanted, stretch_of
@@ -68,12 +68,13 @@ class WorkloadPodsView(ApiView):
 
 class WorkloadManifestsView(ApiView):
     @extend_schema(responses={(200, "application/yaml"): OpenApiTypes.OBJECT})
-    @endpoint(Action.WORKLOAD_VIEW, answers={200: None})
+    @endpoint(Action.WORKLOAD_VIEW, answers={200: None}, query=ManifestsQuerySerializer)
     def get(self, request: Request, workload_id: UUID) -> HttpResponse:
-        """Show the objects of the newest attempt as they are given to the cluster, in YAML."""
+        """Show the objects of an attempt as they are given to the cluster, in YAML."""
         workload = _workload(request, workload_id)
-        newest = next(iter(selectors.attempts_of(workload)), None)
-        text = presentation.manifests_yaml(workload, newest, installation_id())
+        asked = parsed_query(ManifestsQuerySerializer, request).get("attempt")
+        chosen = selectors.attempt_chosen(selectors.attempts_of(workload), str(asked or ""))
+        text = presentation.manifests_yaml(workload, chosen, installation_id())
         return HttpResponse(text, content_type="application/yaml; charset=utf-8")
 
 

@@ -87,6 +87,12 @@ class ListQuerySerializer(NarrowingSerializer):
     berth_allowed = frozenset({"limit", "cursor"})
 
 
+class ManifestsQuerySerializer(StrictSerializer):
+    """Of which attempt; the newest without one."""
+
+    attempt = serializers.IntegerField(required=False, min_value=1, max_value=32767)
+
+
 class LogQuerySerializer(StrictSerializer):
     """Which lines: after `after`, before `before`, from `since` on; the newest without any."""
 

@@ -46,7 +46,7 @@ TWINS: dict[str, list[str]] = {
     "workloads:log-lines": [f"GET {ONE}logs/"],
     "workloads:log-download": [f"GET {ONE}logs/download/"],
     "workloads:pods": [f"GET {ONE}pods/"],
-    "workloads:events": [f"GET {ONE}events/"],
+    "workloads:events": [f"GET {ONE}events/", f"GET {ONE}events/cluster/"],
     "workloads:yaml": [f"GET {ONE}manifests/"],
     "workloads:yaml-download": [f"GET {ONE}manifests/"],
     "workloads:cancel": [f"POST {ONE}cancel/"],

@@ -283,9 +283,12 @@ def test_the_yaml_of_each_attempt_can_be_chosen_and_no_other(
     for query, n in (("", 2), ("?attempt=1", 1), ("?attempt=2", 2)):
         assert f"{workload.kube_name}-{n}" in session.get(path + query).content.decode()
         assert f"name: {workload.kube_name}-{n}\n" in session.get(f"{path}download/{query}").content.decode()
+        by_rest = session.get(f"/api/v1/workloads/{workload.pk}/manifests/{query}")
+        assert f"name: {workload.kube_name}-{n}\n" in by_rest.content.decode()
     for query in ("?attempt=3", "?attempt=x"):
         assert session.get(path + query).status_code == 404
         assert session.get(f"{path}download/{query}").status_code == 404
+    assert session.get(f"/api/v1/workloads/{workload.pk}/manifests/?attempt=3").status_code == 404
 
 
 def test_the_live_part_of_a_page_draws_the_same_when_nothing_changed(
