@@ -71,10 +71,11 @@ NOT_WALKED: dict[str, str] = {
 }
 
 
-def route_names(resolver: Any = None, space: str = "") -> Iterator[str]:
+def route_names(resolver: Any = None, space: str = "", prefix: str = "") -> Iterator[str]:
     """Yield the names of all routes but those of REST."""
     for entry in (resolver or get_resolver()).url_patterns:
-        if isinstance(entry, URLResolver) and not str(entry.pattern).startswith("api/v1"):
-            yield from route_names(entry, f"{space}{entry.namespace}:" if entry.namespace else space)
-        elif isinstance(entry, URLPattern):
+        path = prefix + str(entry.pattern)
+        if isinstance(entry, URLResolver):
+            yield from route_names(entry, f"{space}{entry.namespace}:" if entry.namespace else space, path)
+        elif isinstance(entry, URLPattern) and not path.startswith("api/v1/"):
             yield f"{space}{entry.name}"
