@@ -9,6 +9,7 @@ urlpatterns = [
     path("users/", include("portal.web.people_urls")),
     path("api/", include("portal.web.api.urls")),
     path("tenants/", include("tenants.urls")),
+    path("templates/", include("workloads.templateurls")),
     path("workloads/", include("workloads.urls")),
 ]
 

@@ -39,6 +39,7 @@ def sentence(entry: AuditEntry) -> str:
         "user": str(after.get("user") or before.get("user") or "?"),
         "role": roles.get(after.get("role") or after.get("platform_role") or "", "?"),
         "changes": _changes(before, after),
+        "version": str(after.get("version") or "?"),
     }
     return text % known
 
@@ -47,6 +48,15 @@ def _member_set(before: Values, after: Values) -> str:
     if before:
         return _("%(actor)s changed the role of %(user)s to %(role)s")
     return _("%(actor)s added %(user)s as %(role)s")
+
+
+def _shown_to(_before: Values, after: Values) -> str:
+    texts = {
+        "own": _("%(actor)s hid it from all but its owner and admins"),
+        "tenant": _("%(actor)s shared it with the tenant"),
+        "public": _("%(actor)s shared it with everyone"),
+    }
+    return texts.get(str(after.get("visibility")), _("%(actor)s did: %(action)s"))
 
 
 _TELLERS: dict[str, Callable[[Values, Values], str]] = {
@@ -62,6 +72,11 @@ _TELLERS: dict[str, Callable[[Values, Values], str]] = {
     "user.switch_on": lambda _before, _after: _("%(actor)s switched the account on"),
     "user.password_link": lambda _before, _after: _("%(actor)s made a link to set the password"),
     "user.password_set": lambda _before, _after: _("%(actor)s set the password"),
+    "template.create": lambda _before, _after: _("%(actor)s made the template"),
+    "template.version": lambda _before, _after: _("%(actor)s saved version %(version)s"),
+    "template.show_to": _shown_to,
+    "template.archive": lambda _before, _after: _("%(actor)s archived it"),
+    "template.unarchive": lambda _before, _after: _("%(actor)s brought it back"),
     "user.profile": lambda _before, _after: _("%(actor)s changed %(changes)s"),
 }
 

@@ -10,9 +10,15 @@ from tenants.models import Membership, Tenant
 from tenants.specs import Role
 
 MOST_SHOWN = 50
-_VIEWER = frozenset({Action.TENANT_VIEW, Action.WORKLOAD_VIEW})
-_DEVELOPER = _VIEWER | {Action.WORKLOAD_SUBMIT, Action.WORKLOAD_CANCEL}
-_ADMIN = _DEVELOPER | {Action.WORKLOAD_CANCEL_ANY, Action.TENANT_MEMBERS, Action.TENANT_HISTORY}
+_VIEWER = frozenset({Action.TENANT_VIEW, Action.WORKLOAD_VIEW, Action.TEMPLATE_VIEW})
+_DEVELOPER = _VIEWER | {Action.WORKLOAD_SUBMIT, Action.WORKLOAD_CANCEL, Action.TEMPLATE_CREATE}
+_ADMIN = _DEVELOPER | {
+    Action.WORKLOAD_CANCEL_ANY,
+    Action.TENANT_MEMBERS,
+    Action.TENANT_HISTORY,
+    Action.TEMPLATE_EDIT,
+    Action.TEMPLATE_SHARE,
+}
 
 GRANTS: dict[str, frozenset[Action]] = {Role.VIEWER: _VIEWER, Role.DEVELOPER: _DEVELOPER, Role.ADMIN: _ADMIN}
 
@@ -71,8 +77,15 @@ def grants_in(user: User, tenant: Tenant) -> frozenset[Action]:
 
 def grants_on_tenant_object(user: User, obj: Model) -> frozenset[Action]:
     """Return what the user's membership grants on a tenant, or on an object that has one."""
+    if user.is_platform_admin:
+        return frozenset()  # all is granted already; memberships need not be read
     tenant = obj if isinstance(obj, Tenant) else obj.tenant  # type: ignore[attr-defined]
     return grants_in(user, tenant)
+
+
+def with_grant(action: Action) -> list[str]:
+    """Return the roles that grant an action."""
+    return [role for role, granted in GRANTS.items() if action in granted]
 
 
 def tenant_id_of(obj: Model) -> UUID:

@@ -13,7 +13,7 @@ from portal.core.models import PlatformRole, User
 from portal.kube.fake import FakeKube
 from tenants.models import Membership, Tenant
 from workloads import specs
-from workloads.models import Attempt, Workload
+from workloads.models import Attempt, Template, TemplateVersion, Workload
 
 PASSWORD = "correct horse battery"
 
@@ -126,6 +126,30 @@ def make_workload(db: None) -> Callable[..., Workload]:
             **{key: body["resources"][key] for key in ("cpu_millicores", "memory_mib", "gpus")},
         }
         return Workload.objects.create(tenant=tenant, owner=owner, **{**columns, **fields})
+
+    return make
+
+
+@pytest.fixture
+def make_template(db: None) -> Callable[..., Template]:
+    """Make a template with versions of these specs, the last one the current; without a tenant a public one."""
+
+    def make(slug: str, *specs_of_versions: dict[str, Any], title: str = "", **fields: Any) -> Template:
+        kept = "tenant" if fields.get("tenant") else "public"
+        template = Template.objects.create(slug=slug, **{"visibility": kept, **fields})
+        sizes = {"cpu_millicores": 250, "memory_mib": 64}
+        for number, changes in enumerate(specs_of_versions or ({},), start=1):
+            template.current = TemplateVersion.objects.create(
+                template=template,
+                number=number,
+                title=title or slug.title(),
+                summary=f"Does {slug}",
+                author=template.owner,
+                spec={"name": slug, "image": "img:1", "script": "print(3)", "resources": sizes, **changes},
+                digest=str(number),
+            )
+        template.save()
+        return template
 
     return make
 

@@ -11,6 +11,8 @@ CONTEXT_LINES = 3
 # Telling lines apart costs their product at worst: beyond this a changed stretch counts as replaced as a whole.
 MOST_LINE_PAIRS = 4_000_000
 _ORDER = (
+    "title",
+    "summary",
     "name",
     "kind",
     "image",
@@ -22,6 +24,7 @@ _ORDER = (
     "max_runtime_s",
     "retries",
     "template",
+    "template_version",
 )
 _OPEN_FIELDS = ("env", "resources")
 _EMPTY: tuple[Any, ...] = (None, "", [], (), {})

@@ -19,6 +19,8 @@ MOST_LINES = 2_000
 MOST_IN_BRIEF = 6
 _SHORT_CHARS = 60
 _LABELS: Mapping[str, Promise] = {
+    "title": gettext_lazy("Title"),
+    "summary": gettext_lazy("Summary"),
     "name": gettext_lazy("Name"),
     "kind": gettext_lazy("Kind"),
     "image": gettext_lazy("Image"),
@@ -41,6 +43,7 @@ _VALUES: Mapping[str, Callable[[Any], str]] = {
     "max_runtime_s": units.duration_text,
 }
 _PLAIN = frozenset({"resources.cpu_millicores", "resources.memory_mib", "resources.gpus", "max_runtime_s", "retries"})
+_PLAIN |= {"title", "summary", "template_version"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ queue is free a minute after the cluster is there; meanwhile one of them waits f
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.db import transaction
 
@@ -13,10 +14,10 @@ from portal.core import demomarks
 from portal.core.errors import Denied, NotVisible, Rejected
 from portal.core.models import User
 from tenants.models import Tenant
-from workloads import images
 from workloads.models import Template, Workload
 from workloads.services import workload_submit
 from workloads.specs import JobSpec, spec_of
+from workloads.templatereads import starting_spec
 
 _WATCH = """\
 import os
@@ -104,13 +105,14 @@ def sample_workload(name: str) -> Workload | None:
 
 def _submit(sample: Sample, tenant: Tenant) -> bool:
     owner = User.objects.filter(username=sample.owner, is_active=True).first()
-    template = Template.objects.filter(slug=sample.template, tenant__isnull=True, current=True).first()
-    if owner is None or template is None:
+    rows = Template.objects.filter(slug=sample.template, tenant__isnull=True, current__isnull=False)
+    template = rows.select_related("tenant", "current").first()
+    if owner is None or template is None or template.current is None:
         return False
     parent = sample_workload(sample.parent) if sample.parent else None
     try:
         with transaction.atomic():
-            spec = spec_from(sample, template)
+            spec = spec_from(sample, starting_spec(template, template.current))
             workload, _replayed = workload_submit(actor=owner, tenant=tenant, spec=spec, parent=parent)
             demomarks.mark_made(workload, name=sample.name, tenant_id=tenant.pk)
     except (Denied, NotVisible, Rejected):
@@ -118,10 +120,9 @@ def _submit(sample: Sample, tenant: Tenant) -> bool:
     return True
 
 
-def spec_from(sample: Sample, template: Template) -> JobSpec:
-    """Return what is submitted: the template's spec with the sample's differences."""
-    given = images.resolved(template.spec, images.known_images())
-    given |= {"name": sample.name, "template": template.slug, "env": {**given.get("env", {}), **sample.env}}
+def spec_from(sample: Sample, starting: Mapping[str, Any]) -> JobSpec:
+    """Return what is submitted: what a template fills the form with, and the sample's differences."""
+    given = {**starting, "name": sample.name, "env": {**starting.get("env", {}), **sample.env}}
     if sample.script:
         given["script"] = sample.script
     given["resources"] = {"cpu_millicores": sample.cpu_millicores, "memory_mib": sample.memory_mib}

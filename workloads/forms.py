@@ -26,12 +26,9 @@ def _area(rows: int, **attrs: str) -> forms.Textarea:
     return forms.Textarea({"rows": rows, **_AREA, **attrs})
 
 
-class SubmitForm(forms.Form):
-    """One job. Field names are those of the spec, so that a service's complaint finds its field."""
+class JobForm(forms.Form):
+    """What a job is to be. Field names are those of the spec, so that a service's complaint finds its field."""
 
-    template = forms.CharField(required=False, widget=forms.HiddenInput)
-    idempotency_key = forms.UUIDField(required=False, widget=forms.HiddenInput)
-    parent = forms.UUIDField(required=False, widget=forms.HiddenInput)
     name = forms.CharField(
         label=_("Name"),
         max_length=specs.MAX_NAME,
@@ -112,15 +109,24 @@ class SubmitForm(forms.Form):
             for message in messages:
                 self.add_error(name if shown else None, str(message))
 
-    def with_new_key(self) -> "SubmitForm":
-        """Return this form as it was sent, with a key that no submission has."""
-        return SubmitForm({name: self.data.get(name) for name in self.data} | {"idempotency_key": str(uuid.uuid4())})
-
     @property
     def more_open(self) -> bool:
         """Whether the folded section must be open: something in it is set or wrong."""
         folded = ("args", "env", "retries")
         return any(self[name].errors or self[name].value() not in (None, "", 0, "0") for name in folded)
+
+
+class SubmitForm(JobForm):
+    """One submission of a job."""
+
+    template = forms.CharField(required=False, widget=forms.HiddenInput)
+    template_version = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    idempotency_key = forms.UUIDField(required=False, widget=forms.HiddenInput)
+    parent = forms.UUIDField(required=False, widget=forms.HiddenInput)
+
+    def with_new_key(self) -> "SubmitForm":
+        """Return this form as it was sent, with a key that no submission has."""
+        return SubmitForm({name: self.data.get(name) for name in self.data} | {"idempotency_key": str(uuid.uuid4())})
 
 
 class AskForm(forms.Form):
@@ -138,11 +144,12 @@ class AskForm(forms.Form):
         )
 
 
-def initial_of(spec: Mapping[str, Any], *, template: str = "", parent: uuid.UUID | None = None) -> dict[str, Any]:
+def initial_of(spec: Mapping[str, Any], *, parent: uuid.UUID | None = None) -> dict[str, Any]:
     """Return the form's first values: a spec, with defaults for what it leaves out, and a fresh key."""
     resources = spec.get("resources") or {}
     return {
-        "template": template,
+        "template": spec.get("template", ""),
+        "template_version": spec.get("template_version"),
         "idempotency_key": uuid.uuid4(),
         "parent": parent,
         "name": spec.get("name", ""),
@@ -173,6 +180,7 @@ _STAND_INS: dict[str, Any] = {
     "max_runtime_s": None,
     "retries": 0,
     "template": "",
+    "template_version": None,
 }
 
 
@@ -189,7 +197,8 @@ def _spec_of(values: Mapping[str, Any]) -> JobSpec:
         env=values["env"],
         max_runtime_s=values["max_runtime_s"],
         retries=values["retries"] or 0,
-        template=values["template"],
+        template=values.get("template") or "",
+        template_version=values.get("template_version"),
     )
 
 

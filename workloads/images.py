@@ -30,6 +30,17 @@ def resolved(spec: Mapping[str, Any], known: Mapping[str, str]) -> dict[str, Any
     return {**{name: value for name, value in spec.items() if name != "image_public"}, "image": image_of(spec, known)}
 
 
+def with_alias(spec: Mapping[str, Any], base: Mapping[str, Any], known: Mapping[str, str]) -> dict[str, Any]:
+    """Return a spec with the alias of the template that it comes from, where its image is what that alias means.
+
+    So a template that is made from another one goes on to follow the cluster's own images.
+    """
+    alias = str(base.get("image") or "")
+    if not alias.startswith(ALIAS) or image_of(base, known) != spec.get("image"):
+        return dict(spec)
+    return {**spec, "image": alias, "image_public": base.get("image_public") or ""}
+
+
 def known_images() -> dict[str, str]:
     """Return the references of the embedded cluster's own images by name; none with another cluster. Reads a file."""
     if env.text("BERTH_CLUSTER") != "embedded":

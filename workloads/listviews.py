@@ -15,7 +15,7 @@ from portal.core.errors import Rejected
 from portal.core.models import User
 from portal.core.policy import Action
 from portal.core.routes import person, route
-from workloads import bulk, columns, presentation, savedfilters, selectors
+from workloads import bulk, columns, presentation, savedfilters, selectors, templatereads
 from workloads.keyset import Page
 from workloads.listing import Listing, choices, listing_of, shows_tenants
 
@@ -33,7 +33,7 @@ def workloads(request: HttpRequest) -> HttpResponse:
     may_submit = selectors.may_submit_somewhere(user)
     plain = listing.view == "mine-active" and listing.first_page and not listing.narrowed
     teaches = plain and may_submit and not kept.submitted  # then no row can be theirs
-    starts = selectors.first_templates(user=user) if teaches else []
+    starts = templatereads.first_templates(user=user) if teaches else []
     page = Page([], None, None) if teaches else _page(user, listing)
     context = {
         "listing": listing,

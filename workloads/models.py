@@ -9,8 +9,10 @@ from django.db.models.functions import Coalesce, Lower
 from django.utils.translation import gettext_lazy as _
 
 from portal.core.models import User, UUIDModel
+from portal.core.policy import Action
+from tenants import roles
 from tenants.models import Tenant
-from workloads import specs
+from workloads import shippedtexts, specs
 
 _STATE_LABELS = {
     specs.State.QUEUED: _("Queued"),
@@ -23,41 +25,84 @@ _STATE_LABELS = {
     specs.State.CANCELLED: _("Cancelled"),
 }
 STATE_CHOICES = [(state.value, label) for state, label in _STATE_LABELS.items()]
+_VISIBILITY_LABELS = {
+    specs.Visibility.OWN: _("Only me"),
+    specs.Visibility.TENANT: _("The tenant"),
+    specs.Visibility.PUBLIC: _("Everyone"),
+}
+VISIBILITY_CHOICES = [(visibility.value, label) for visibility, label in _VISIBILITY_LABELS.items()]
 _TERMINAL = [state.value for state in sorted(specs.TERMINAL)]
 _SHOWN = models.Q(hidden=False)
 
 
 class TemplateQuerySet(models.QuerySet["Template"]):
     def visible_to(self, user: User | AnonymousUser) -> "TemplateQuerySet":
-        """Return public templates and those of the user's tenants."""
+        """Return what somebody may see: public ones; in their tenants their own and the shared, as an admin all."""
         if not isinstance(user, User) or not user.is_active:
             return self.none()
-        return self.filter(models.Q(tenant__isnull=True) | models.Q(tenant__in=Tenant.objects.visible_to(user)))
+        public = models.Q(visibility=specs.Visibility.PUBLIC)
+        tenants = Tenant.objects.visible_to(user)
+        if user.is_platform_admin or user.is_auditor:
+            return self.filter(public | models.Q(tenant__in=tenants)) if user.bound_tenant_id else self
+        theirs = models.Q(visibility=specs.Visibility.TENANT) | models.Q(owner=user)
+        led = tenants.filter(memberships__user=user, memberships__role__in=roles.with_grant(Action.TEMPLATE_EDIT))
+        return self.filter(public | models.Q(tenant__in=tenants) & theirs | models.Q(tenant__in=led))
 
 
 class Template(UUIDModel):
-    """A starting point for a submission, versioned; tenant null = public."""
+    """A starting point for submissions; what it says is in its versions. tenant null = it comes with Berth."""
 
-    slug = models.SlugField(max_length=60)
-    version = models.PositiveIntegerField(default=1)
+    slug = models.SlugField(max_length=specs.MAX_TEMPLATE_SLUG)
     tenant = models.ForeignKey(Tenant, null=True, blank=True, on_delete=models.CASCADE, related_name="templates")
-    title = models.CharField(max_length=80)
-    summary = models.CharField(max_length=200)
-    icon = models.CharField(max_length=40, default="terminal-2")
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="templates"
+    )
+    visibility = models.CharField(max_length=6, choices=VISIBILITY_CHOICES, default=specs.Visibility.OWN)
     position = models.PositiveSmallIntegerField(default=100)
-    current = models.BooleanField(default=True)
-    spec = models.JSONField()
-    digest = models.CharField(max_length=64)
+    current = models.ForeignKey("TemplateVersion", null=True, on_delete=models.SET_NULL, related_name="+")
+    archived_at = models.DateTimeField(null=True, blank=True)
     created = models.DateTimeField(auto_now_add=True)
 
     objects = TemplateQuerySet.as_manager()
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(
-                fields=["tenant", "slug", "version"], nulls_distinct=False, name="template_version"
-            ),
+            models.UniqueConstraint(fields=["tenant", "slug"], nulls_distinct=False, name="template_slug"),
         ]
+
+    @property
+    def ref(self) -> str:
+        """What a submission names it by; its tenant must be loaded."""
+        return f"{self.tenant.slug}/{self.slug}" if self.tenant else self.slug
+
+
+class TemplateVersion(UUIDModel):
+    """What a template said from one change to the next; never changed. `shipped`: it came in a file with Berth."""
+
+    template = models.ForeignKey(Template, on_delete=models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField(default=1)
+    title = models.CharField(max_length=specs.MAX_TEMPLATE_TITLE)
+    summary = models.CharField(max_length=specs.MAX_TEMPLATE_SUMMARY)
+    icon = models.CharField(max_length=40, default="terminal-2")
+    note = models.CharField(max_length=specs.MAX_TEMPLATE_NOTE, blank=True, default="")
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    shipped = models.BooleanField(default=False)
+    spec = models.JSONField()
+    digest = models.CharField(max_length=64)
+    created = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["template", "number"], name="templateversion_number")]
+
+    @property
+    def title_text(self) -> str:
+        """The title, of a shipped one in the reader's language."""
+        return shippedtexts.shown(self.title) if self.shipped else self.title
+
+    @property
+    def summary_text(self) -> str:
+        """The summary, of a shipped one in the reader's language."""
+        return shippedtexts.shown(self.summary) if self.shipped else self.summary
 
 
 def _text_of_spec(name: str) -> Coalesce:
@@ -89,6 +134,9 @@ class Workload(UUIDModel):
     spec_digest = models.CharField(max_length=64)
     kube_name = models.CharField(max_length=20)
     parent = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="clones")
+    made_from = models.ForeignKey(
+        Template, null=True, on_delete=models.SET_NULL, related_name="workloads", db_index=False
+    )
     created = models.DateTimeField(auto_now_add=True)
     updated = models.DateTimeField(auto_now=True)
     hidden = models.BooleanField(default=False)
@@ -147,6 +195,11 @@ class Workload(UUIDModel):
             models.Index(fields=["tenant", "state", "-created", "-id"], name="workload_by_tenant_state"),
             models.Index(
                 fields=["state", "created", "id"], condition=~models.Q(state__in=_TERMINAL), name="workload_active"
+            ),
+            models.Index(
+                fields=["made_from", "tenant", "-created"],
+                condition=models.Q(made_from__isnull=False),
+                name="workload_by_template",
             ),
             models.Index(fields=["log_collector"], condition=models.Q(log_sealed=False), name="workload_open_log"),
         ]

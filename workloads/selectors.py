@@ -1,4 +1,4 @@
-"""Reads for pages: lists, one workload with its parts, templates, what tenants hold. Each says what it costs in SQL.
+"""Reads for pages: lists, one workload with its parts, what tenants hold. Each says what it costs in SQL.
 
 Everything goes through visible_to(); a missing and a foreign id raise the same NotVisible.
 """
@@ -14,7 +14,6 @@ from django.db.models import (
     Case,
     Count,
     DurationField,
-    Exists,
     F,
     JSONField,
     Q,
@@ -38,7 +37,7 @@ from workloads.keyset import Cursor as Cursor
 from workloads.keyset import Page as Page
 from workloads.keyset import Walk
 from workloads.keyset import cursor_of as cursor_of
-from workloads.models import Attempt, Pod, Template, Workload, WorkloadEvent
+from workloads.models import Attempt, Pod, Workload, WorkloadEvent
 from workloads.specs import ACTIVE, MOST_CLUSTER_EVENTS, State
 
 PAGE_SIZE = 50
@@ -201,24 +200,6 @@ def submit_tenant(*, user: User, slug: str = "") -> Tenant | None:
     return tenant
 
 
-def template_list(*, user: User, tenant: Tenant) -> list[Template]:
-    """Return the current templates that the user may use in a tenant, in their order. One statement."""
-    return list(_templates_in(user, tenant).order_by("position", "title"))
-
-
-def template_get(*, user: User, tenant: Tenant, slug: str) -> Template | None:
-    """Return a current template by its slug, the tenant's own before a public one. One statement."""
-    rows = _templates_in(user, tenant).filter(slug=slug)
-    return rows.order_by(F("tenant").asc(nulls_last=True)).first()
-
-
-def first_templates(*, user: User, limit: int = 3) -> list[Template]:
-    """Return templates for somebody who has never submitted anything; none for others. One statement."""
-    submitted = Workload.objects.filter(owner=user)
-    rows = Template.objects.visible_to(user).filter(current=True, tenant__isnull=True).filter(~Exists(submitted))
-    return list(rows.order_by("position", "title")[:limit])
-
-
 # A subplan that is run only for rows that wait, over a bounded stretch of the index by tenant and time.
 _USUAL_WAIT = """(
 SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY recent.started_at - recent.created)
@@ -239,11 +220,6 @@ def work_of(*, user: User, ended_since: dt.datetime, limit: int = 30) -> list[Wo
     rows = Workload.objects.visible_to(user).filter(owner=user).filter(shown).select_related("tenant", "owner")
     rows = rows.defer("spec").annotate(usual_wait=Case(When(waits, then=median), output_field=DurationField()))
     return list(rows.order_by("-created", "-id")[:limit])
-
-
-def _templates_in(user: User, tenant: Tenant) -> QuerySet[Template]:
-    rows = Template.objects.visible_to(user).filter(current=True)
-    return rows.filter(Q(tenant__isnull=True) | Q(tenant=tenant))
 
 
 def _scope(user: User, filters: Filters) -> QuerySet[Workload]:

@@ -2,9 +2,11 @@
 
 import base64
 import secrets
+import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 from django.db import transaction
 from django.db.models import F
 from django.utils.translation import gettext_lazy as _
@@ -20,9 +22,10 @@ from tenants.models import Tenant
 from workloads import specs, tasks
 from workloads.admission import QUEUE
 from workloads.explain import problem_texts
-from workloads.models import Template, Workload, WorkloadEvent
+from workloads.models import Workload, WorkloadEvent
 from workloads.overrides import patched_spec
 from workloads.specs import Ceiling, Desired, JobSpec, Problem, Reason, State
+from workloads.templatereads import origin_of
 from workloads.transitions import Change, apply_changes
 
 _KUBE_NAME_BYTES = 10  # more than 10 base32 characters need; the rest is cut off
@@ -46,14 +49,20 @@ def workload_submit(
     if parent is not None:
         policy.require(actor, Action.WORKLOAD_VIEW, parent)
     _reject(specs.spec_problems(spec))
-    workload = _row(actor, tenant, spec, parent)
+    new_id = uuid.uuid4()
     with transaction.atomic():
         if idempotency_key is not None:
             digest = specs.digest_of([tenant.pk, spec, parent.pk if parent else None])
-            first = idempotency.claim(actor=actor, key=idempotency_key, digest=digest, object_id=workload.pk)
+            first = idempotency.claim(actor=actor, key=idempotency_key, digest=digest, object_id=new_id)
             if first is not None:
                 return Workload.objects.get(pk=first), True
-        _reject([*_template_problems(actor, spec), *_size_problems(tenant, spec)])
+        origin = origin_of(user=actor, tenant=tenant, spec=spec, parent=parent)
+        problems = size_problems_in(tenant, spec)
+        if isinstance(origin, Problem):
+            raise _rejected([origin, *problems])
+        _reject(problems)
+        workload = _row(actor, tenant, msgspec.structs.replace(spec, template_version=origin.number), parent)
+        workload.pk, workload.made_from_id = new_id, origin.template_id
         _insert(actor, workload)
     return workload, False
 
@@ -74,7 +83,7 @@ def workload_clone(
     policy.require(actor, Action.WORKLOAD_SUBMIT, source.tenant)
     spec = patched_spec(source.spec, overrides or {})
     if isinstance(spec, Problem):
-        raise Rejected({field: list(texts) for field, texts in problem_texts([spec]).items()})
+        raise _rejected([spec])
     workload, _replayed = workload_submit(
         actor=actor, tenant=source.tenant, spec=spec, idempotency_key=idempotency_key, parent=source
     )
@@ -84,7 +93,17 @@ def workload_clone(
 def submission_problems(*, actor: User, tenant: Tenant, spec: JobSpec) -> list[Problem]:
     """Return all that would make `workload_submit` refuse a spec. At most two statements, nothing is written."""
     policy.require(actor, Action.WORKLOAD_SUBMIT, tenant)
-    return [*specs.spec_problems(spec), *_template_problems(actor, spec), *_size_problems(tenant, spec)]
+    problems = specs.spec_problems(spec)
+    origin = None if problems else origin_of(user=actor, tenant=tenant, spec=spec)
+    return [*problems, *([origin] if isinstance(origin, Problem) else []), *size_problems_in(tenant, spec)]
+
+
+def size_problems_in(tenant: Tenant, spec: JobSpec) -> list[Problem]:
+    """Return the sizes of a spec that a tenant's pods can never have. One statement."""
+    limits = tenant.limits
+    whole = Ceiling(limits.cpu_millicores, limits.memory_mib, limits.gpus)
+    nodes = [Ceiling(*sizes) for sizes in Node.objects.values_list("cpu_millicores", "memory_mib", "gpus")]
+    return specs.size_problems(spec.resources, whole, nodes)
 
 
 def workload_cancel(*, actor: User, workload: Workload) -> Workload:
@@ -132,7 +151,11 @@ def workload_hide(*, actor: User, workload: Workload) -> None:
 
 def _reject(problems: Sequence[Problem]) -> None:
     if problems:
-        raise Rejected({field: list(texts) for field, texts in problem_texts(problems).items()})
+        raise _rejected(problems)
+
+
+def _rejected(problems: Sequence[Problem]) -> Rejected:
+    return Rejected({field: list(texts) for field, texts in problem_texts(problems).items()})
 
 
 def _row(actor: User, tenant: Tenant, spec: JobSpec, parent: Workload | None) -> Workload:
@@ -154,19 +177,6 @@ def _row(actor: User, tenant: Tenant, spec: JobSpec, parent: Workload | None) ->
 def _kube_name() -> str:
     random = base64.b32encode(secrets.token_bytes(_KUBE_NAME_BYTES)).decode().lower()
     return f"w-{random[:_KUBE_NAME_CHARS]}"
-
-
-def _template_problems(actor: User, spec: JobSpec) -> list[Problem]:
-    if not spec.template or Template.objects.visible_to(actor).filter(slug=spec.template).exists():
-        return []
-    return [Problem("template", "unknown_template")]
-
-
-def _size_problems(tenant: Tenant, spec: JobSpec) -> list[Problem]:
-    limits = tenant.limits
-    whole = Ceiling(limits.cpu_millicores, limits.memory_mib, limits.gpus)
-    nodes = [Ceiling(*sizes) for sizes in Node.objects.values_list("cpu_millicores", "memory_mib", "gpus")]
-    return specs.size_problems(spec.resources, whole, nodes)
 
 
 def _insert(actor: User, workload: Workload) -> None:

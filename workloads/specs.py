@@ -34,6 +34,14 @@ class Desired(enum.StrEnum):
     STOP = "stop"
 
 
+class Visibility(enum.StrEnum):
+    """Who may see and use a template."""
+
+    OWN = "own"
+    TENANT = "tenant"
+    PUBLIC = "public"
+
+
 class EndState(enum.StrEnum):
     """How an attempt ended."""
 
@@ -97,6 +105,12 @@ MIN_MEMORY_MIB = 16
 MIN_CPU_MILLICORES = 10
 EPHEMERAL_STORAGE_MIB = 2_048
 MOST_CLUSTER_EVENTS = 200
+MAX_TEMPLATE_SLUG = 60
+MAX_TEMPLATE_REF = 101  # tenant, slash, slug
+MAX_TEMPLATE_VERSION = 2**31 - 1
+MAX_TEMPLATE_TITLE = 80
+MAX_TEMPLATE_SUMMARY = 200
+MAX_TEMPLATE_NOTE = 200
 MAX_FILTER_NAME = 40
 MAX_FILTER_QUERY = 500
 
@@ -113,6 +127,7 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """A frozen submission of kind `job`: one container that runs to its end.
 
     `script`, where given, is mounted at /workspace/.berth/script and its path is appended to `command`, before `args`.
+    `template` names what it was started from (`tenant/slug`, or `slug` of one that comes with Berth).
     """
 
     name: str
@@ -126,6 +141,7 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     max_runtime_s: int | None = None
     retries: int = 0
     template: str = ""
+    template_version: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -151,7 +167,7 @@ _LEAST = {"cpu_millicores": MIN_CPU_MILLICORES, "memory_mib": MIN_MEMORY_MIB, "g
 KINDS = frozenset({"job"})
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
-_TEMPLATE = re.compile(r"[A-Za-z0-9_-]{1,60}")
+_TEMPLATE = re.compile(rf"(?:[a-z0-9-]{{1,40}}/)?[A-Za-z0-9_-]{{1,{MAX_TEMPLATE_SLUG}}}")
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ENV_DENIED = frozenset({"LD_PRELOAD", "NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES"})
 _ENV_DENIED_PREFIX = "KUBERNETES_"
@@ -193,7 +209,7 @@ def spec_problems(spec: JobSpec) -> list[Problem]:
         *_script_problems(spec.script),
         *env_problems(spec.env),
         *_least_problems(spec.resources),
-        *_template_problems(spec.template),
+        *_template_problems(spec),
         *_range_problems("retries", spec.retries, 0, MAX_RETRIES),
         *([] if spec.max_runtime_s is None else _range_problems("max_runtime_s", spec.max_runtime_s, 1, MAX_RUNTIME_S)),
     ]
@@ -290,9 +306,12 @@ def _script_problems(script: str | None) -> list[Problem]:
     return _text_problems("script", script, MAX_SCRIPT_BYTES)
 
 
-def _template_problems(template: str) -> list[Problem]:
-    fits = not template or _TEMPLATE.fullmatch(template)
-    return [] if fits else [Problem("template", "unknown_template")]
+def _template_problems(spec: JobSpec) -> list[Problem]:
+    if spec.template and not _TEMPLATE.fullmatch(spec.template):
+        return [Problem("template", "unknown_template")]
+    number = spec.template_version
+    known = number is None or (spec.template and 1 <= number <= MAX_TEMPLATE_VERSION)
+    return [] if known else [Problem("template_version", "unknown_version")]
 
 
 def _least_problems(resources: Resources) -> list[Problem]:

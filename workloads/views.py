@@ -17,11 +17,13 @@ from tenants.gauges import gauges_of
 from tenants.models import Tenant
 from tenants.specs import Limits
 from tenants.usage import NOTHING, held_by
-from workloads import images, selectors, services
+from workloads import selectors, services, templatereads
 from workloads.forms import AskForm, SubmitForm, initial_of
 from workloads.models import Workload
-from workloads.specs import TERMINAL
+from workloads.specs import MAX_TEMPLATE_VERSION, TERMINAL
 from workloads.verdict import verdict_of
+
+MAX_DIGITS = 12
 
 
 @route(Action.WORKLOAD_SUBMIT)
@@ -63,16 +65,16 @@ def cancel(request: HttpRequest, workload_id: uuid.UUID) -> HttpResponse:
 
 def _first_form(request: HttpRequest, user: User, tenant: Tenant) -> SubmitForm:
     """Return the form as it is first shown: filled from a template, from an earlier workload, or with defaults."""
-    slug, source_id = request.GET.get("template", ""), _uuid(request.GET.get("from", ""))
+    ref, source_id = request.GET.get("template", ""), _uuid(request.GET.get("from", ""))
     if source_id:
         source = selectors.workload_get(user=user, workload_id=source_id)
-        template = source.spec.get("template", "")
-        return SubmitForm(initial=initial_of(source.spec, template=template, parent=source.pk))
-    chosen = selectors.template_get(user=user, tenant=tenant, slug=slug) if slug else None
-    if chosen is None:
+        return SubmitForm(initial=initial_of(source.spec, parent=source.pk))
+    chosen = templatereads.named(user=user, tenant=tenant, ref=ref) if ref else None
+    if chosen is None or chosen.current is None:
         return SubmitForm(initial=initial_of({}))
-    spec = images.resolved(chosen.spec, images.known_images())
-    return SubmitForm(initial=initial_of(spec, template=chosen.slug))
+    number = _number(request.GET.get("version")) or chosen.current.number
+    said = templatereads.version_get(template=chosen, number=min(number, MAX_TEMPLATE_VERSION))
+    return SubmitForm(initial=initial_of(templatereads.starting_spec(chosen, said)))
 
 
 def _submit(request: HttpRequest, user: User, tenant: Tenant) -> HttpResponse:
@@ -97,13 +99,16 @@ def _form_page(
     request: HttpRequest, tenant: Tenant, form: SubmitForm, *, status: int = 200, first_id: str | None = None
 ) -> HttpResponse:
     user = person(request)
+    tiles, chosen = templatereads.tiles(user=user, tenant=tenant), form["template"].value()
     context = {
         "tenant": tenant,
         "current_tenant": tenant,
         "tenants": selectors.submit_tenants(user=user),
         "form": form,
-        "templates": selectors.template_list(user=user, tenant=tenant),
-        "chosen": form["template"].value(),
+        "templates": tiles,
+        "chosen": chosen,
+        "chosen_template": next((tile for tile in tiles if tile.ref == chosen), None),
+        "chosen_version": _number(form["template_version"].value()),
         **_verdict_context(tenant, AskForm({name: form[name].value() for name in AskForm.base_fields})),
         "shows_gpus": bool(tenant.gpu_limit) or form["gpus"].value() not in (None, "", 0, "0"),
         "first_id": first_id,
@@ -128,6 +133,12 @@ def _verdict_context(tenant: Tenant, ask: AskForm) -> dict[str, Any]:
         "gauges": gauges_of(tenant.limits, held_by([tenant.pk])[tenant.pk], adding),
         "verdict": verdict_of(tenant, asked) if asked else None,
     }
+
+
+def _number(value: Any) -> int | None:
+    """Return the number that a form has, as it was set or sent; None for anything else."""
+    text = str(value or "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < MAX_DIGITS else None
 
 
 def _uuid(text: str) -> uuid.UUID | None:

@@ -8,7 +8,7 @@ from django.urls import reverse
 from portal.core import policy
 from portal.core.models import User
 from portal.core.policy import Action
-from workloads import comparison, explain, lineage, presentation, selectors, timeline
+from workloads import comparison, explain, lineage, presentation, selectors, templatereads, timeline
 from workloads.models import Workload
 from workloads.specs import TERMINAL, State
 
@@ -17,7 +17,8 @@ MOST_RANKS = 256
 
 
 def page_context(user: User, workload_id: uuid.UUID, tab: str) -> dict[str, Any]:
-    """Return what the frame of a workload's page shows; raises NotVisible. Two statements beyond the shell's."""
+    """Return what the frame of a workload's page shows; raises NotVisible. Three statements beyond
+    the shell's at most."""
     workload, family = lineage.family_of(user=user, workload_id=workload_id)
     attempts, pod_count = selectors.counted_attempts_of(workload)
     return {
@@ -33,6 +34,7 @@ def page_context(user: User, workload_id: uuid.UUID, tab: str) -> dict[str, Any]
         "tab": tab,
         "head_url": f"{reverse('workloads:head', args=[workload.pk])}?tab={tab}",
         "lineage": family,
+        "origin": templatereads.template_seen(user=user, template_id=workload.made_from_id),
         "pod_count": pod_count,
         "ranks": [f"r{index}" for index in range(min(attempts[0].pods, MOST_RANKS))] if attempts else [],
     }

@@ -35,6 +35,11 @@ class Action(enum.StrEnum):
     WORKLOAD_SUBMIT = "workload.submit"
     WORKLOAD_CANCEL = "workload.cancel"
     WORKLOAD_CANCEL_ANY = "workload.cancel_any"
+    TEMPLATE_VIEW = "template.view"
+    TEMPLATE_CREATE = "template.create"
+    TEMPLATE_EDIT = "template.edit"
+    TEMPLATE_SHARE = "template.share"  # with the whole tenant
+    TEMPLATE_PUBLISH = "template.publish"  # to everybody
     NODE_VIEW = "node.view"
     USER_VIEW = "user.view"
     USER_MANAGE = "user.manage"
@@ -43,7 +48,14 @@ class Action(enum.StrEnum):
 PLATFORM_GRANTS: dict[str, frozenset[Action]] = {
     "none": frozenset(),
     "auditor": frozenset(
-        {Action.TENANT_VIEW, Action.TENANT_HISTORY, Action.WORKLOAD_VIEW, Action.NODE_VIEW, Action.USER_VIEW}
+        {
+            Action.TENANT_VIEW,
+            Action.TENANT_HISTORY,
+            Action.WORKLOAD_VIEW,
+            Action.TEMPLATE_VIEW,
+            Action.NODE_VIEW,
+            Action.USER_VIEW,
+        }
     ),
     "admin": frozenset(Action),
 }

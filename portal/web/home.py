@@ -16,7 +16,7 @@ from tenants.gauges import Gauge, gauges_of
 from tenants.models import Membership, Tenant
 from tenants.roles import memberships_of, shown_tenants
 from tenants.usage import NOTHING
-from workloads import holdings, presentation, selectors
+from workloads import holdings, presentation, selectors, templatereads
 from workloads.holdings import Balance
 from workloads.models import Workload
 from workloads.presentation import Told
@@ -63,7 +63,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "capacity": _capacity(balance) if has_tenant and balance.nodes else None,
         "has_tenant": has_tenant,
         "may_submit": selectors.may_submit_somewhere(user),
-        "starts": [] if work else selectors.first_templates(user=user),
+        "starts": [] if work else templatereads.first_templates(user=user),
     }
     return render(request, "web/home.html", context)
 

@@ -15,9 +15,9 @@ from portal.core.policy import Action
 from portal.core.routes import person, route
 from portal.core.templatetags.berth import STATE_CHIPS
 from tenants.models import Tenant
-from workloads import selectors
-from workloads.models import Template
+from workloads import selectors, templatereads
 from workloads.selectors import Filters
+from workloads.templatereads import Wanted
 
 MOST_TEXT = 100
 MOST_WORK = 6
@@ -29,6 +29,7 @@ _PAGES: tuple[tuple[str, str, str, str | Promise], ...] = (
     ("workloads:list", "?view=all", "stack-2", gettext_lazy("All workloads")),
     ("workloads:new", "", "rocket", gettext_lazy("Submit workload")),
     ("workloads:filters", "", "flag", gettext_lazy("Saved filters")),
+    ("templates:list", "", "notebook", gettext_lazy("Templates")),
     ("tenants:list", "", "building", gettext_lazy("Tenants")),
     ("account_change_password", "", "key", gettext_lazy("Change password")),
     ("help", "", "help-circle", gettext_lazy("Help")),
@@ -98,10 +99,12 @@ def _pages(text: str) -> list[Found]:
 
 
 def _templates(user: User, text: str) -> list[Found]:
-    rows = Template.objects.visible_to(user).filter(current=True, title__icontains=text).order_by("position", "title")
-    new = reverse("workloads:new")
+    rows = templatereads.template_rows(user=user, wanted=Wanted(text=text))
+    rows = rows.order_by("position", "current__title", "id")[:MOST_OTHERS]
     return [
-        Found(row.title, _("Submit from this"), f"{new}?template={row.slug}", row.icon) for row in rows[:MOST_OTHERS]
+        Found(version.title_text, row.ref, reverse("templates:detail", args=[row.pk]), version.icon)
+        for row in rows
+        if (version := row.current)
     ]
 
 

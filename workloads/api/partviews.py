@@ -1,4 +1,4 @@
-"""Endpoints of a workload's parts: why it waits, events, pods, manifests, logs, two compared; and of templates."""
+"""Endpoints of a workload's parts: why it waits, events, pods, manifests, logs, two compared."""
 
 from uuid import UUID
 
@@ -10,16 +10,15 @@ from rest_framework.response import Response
 
 from portal.core.api.paging import keyset_page, list_response, page_serializer
 from portal.core.api.views import ApiView, caller, endpoint, parsed_query
-from portal.core.errors import NotVisible
 from portal.core.installation import installation_id
 from portal.core.policy import Action
-from workloads import explain, images, presentation, selectors
+from workloads import explain, presentation, selectors
 from workloads.api import shapes, told
 from workloads.api.requests import LogQuerySerializer, ManifestsQuerySerializer
 from workloads.compare import spec_differences
 from workloads.logfile import log_file
 from workloads.logs.search import Stretch, Wanted, stretch_of
-from workloads.models import Pod, Template, Workload
+from workloads.models import Pod, Workload
 from workloads.verdict import place_of
 
 
@@ -121,27 +120,6 @@ class WorkloadLogDownloadView(ApiView):
     def get(self, request: Request, workload_id: UUID) -> StreamingHttpResponse:
         """Stream the whole log as text."""
         return log_file(request._request, _workload(request, workload_id))  # noqa: SLF001 (the server's own request)
-
-
-class TemplatesView(ApiView):
-    @endpoint(Action.SIGNED_IN, answers={200: page_serializer(shapes.TemplateSerializer)})
-    def get(self, request: Request) -> Response:
-        """List the current templates, public ones and those of your tenants, by slug."""
-        rows = Template.objects.visible_to(caller(request)).filter(current=True).select_related("tenant")
-        page = keyset_page(request, rows, order=("slug", "id"))
-        known = images.known_images()
-        return list_response(request, [told.template_told(row, known) for row in page.rows], page.token)
-
-
-class TemplateView(ApiView):
-    @endpoint(Action.SIGNED_IN, answers={200: shapes.TemplateSerializer})
-    def get(self, request: Request, template_id: UUID) -> Response:
-        """Show one version of a template."""
-        rows = Template.objects.visible_to(caller(request)).select_related("tenant")
-        template = rows.filter(pk=template_id).first()
-        if template is None:
-            raise NotVisible
-        return Response(told.template_told(template, images.known_images()))
 
 
 def _workload(request: Request, workload_id: UUID) -> Workload:

@@ -49,7 +49,19 @@ class SpecSerializer(StrictSerializer):
     resources = ResourcesSerializer()
     max_runtime_s = NumberField(required=False, allow_null=True, min_value=1, max_value=specs.MAX_RUNTIME_S)
     retries = NumberField(required=False, min_value=0, max_value=specs.MAX_RETRIES)
-    template = TextField(required=False, allow_blank=True, max_length=60, help_text="Which template it was made from.")
+    template = TextField(
+        required=False,
+        allow_blank=True,
+        max_length=specs.MAX_TEMPLATE_REF,
+        help_text="The `ref` of what it is made from.",
+    )
+    template_version = NumberField(
+        required=False,
+        allow_null=True,
+        min_value=1,
+        max_value=specs.MAX_TEMPLATE_VERSION,
+        help_text="Its newest one by default.",
+    )
 
 
 @extend_schema_serializer(component_name="Clone")
@@ -124,6 +136,7 @@ def spec_of(values: Mapping[str, Any]) -> JobSpec:
         max_runtime_s=values.get("max_runtime_s"),
         retries=values.get("retries", 0),
         template=values.get("template", ""),
+        template_version=values.get("template_version"),
     )
 
 

@@ -131,6 +131,7 @@ class StoredSpecSerializer(_Shape):
     max_runtime_s = serializers.IntegerField(allow_null=True)
     retries = serializers.IntegerField()
     template = serializers.CharField(allow_blank=True)
+    template_version = serializers.IntegerField(allow_null=True)
 
 
 class LogStateSerializer(_Shape):
@@ -281,16 +282,3 @@ class LogSerializer(_Shape):
     next = serializers.IntegerField(allow_null=True)
     prev = serializers.IntegerField(allow_null=True)
     gaps = GapSerializer(many=True)
-
-
-class TemplateSerializer(_Shape):
-    """A starting point for a submission."""
-
-    id = serializers.UUIDField()
-    slug = serializers.CharField()
-    version = serializers.IntegerField()
-    tenant = serializers.CharField(allow_null=True, help_text="A slug; null is public.")
-    title = serializers.CharField()
-    summary = serializers.CharField()
-    spec = serializers.DictField(help_text="The fields of a submission that it sets, with its image resolved.")
-    created = serializers.DateTimeField()

@@ -10,8 +10,7 @@ from portal.live.payloads import CONTINUATION, GAP, NOTE, Line
 from workloads import explain
 from workloads.compare import Difference, outcome_of
 from workloads.explain import Explanation
-from workloads.images import resolved
-from workloads.models import Attempt, ClusterEvent, Pod, Template, Workload, WorkloadEvent
+from workloads.models import Attempt, ClusterEvent, Pod, Workload, WorkloadEvent
 
 Told = dict[str, Any]
 _KINDS = {CONTINUATION: "continuation", NOTE: "note"}
@@ -64,6 +63,7 @@ def spec_told(spec: Mapping[str, Any]) -> Told:
         "max_runtime_s": spec.get("max_runtime_s"),
         "retries": spec.get("retries", 0),
         "template": spec.get("template", ""),
+        "template_version": spec.get("template_version"),
     }
 
 
@@ -177,20 +177,6 @@ def gap_told(line: Line) -> Told:
 def is_gap(line: Line) -> bool:
     """Tell whether a line only marks lost ones."""
     return line.kind == GAP
-
-
-def template_told(template: Template, images: Mapping[str, str]) -> Told:
-    """Return a template with the image that it means here; its tenant must be loaded."""
-    return {
-        "id": str(template.pk),
-        "slug": template.slug,
-        "version": template.version,
-        "tenant": template.tenant.slug if template.tenant else None,
-        "title": template.title,
-        "summary": template.summary,
-        "spec": resolved(template.spec, images),
-        "created": stamp(template.created),
-    }
 
 
 def stamp(moment: dt.datetime | None) -> str | None:

@@ -2,9 +2,11 @@
 
 from django.urls import path
 
-from workloads.api import listviews, partviews, views
+from workloads.api import listviews, partviews, templateviews, views
 
 _ONE = "workloads/<uuid:workload_id>/"
+_TEMPLATE = "templates/<uuid:template_id>/"
+_VERSION = f"{_TEMPLATE}versions/<int:number>/"
 urlpatterns = [
     path("workloads/", views.WorkloadsView.as_view(), name="workloads"),
     path("workloads/csv/", listviews.WorkloadsCsvView.as_view(), name="workloads-csv"),
@@ -24,6 +26,12 @@ urlpatterns = [
     path(f"{_ONE}diff/<uuid:other_id>/", partviews.WorkloadDiffView.as_view(), name="workload-diff"),
     path(f"{_ONE}logs/", partviews.WorkloadLogsView.as_view(), name="workload-logs"),
     path(f"{_ONE}logs/download/", partviews.WorkloadLogDownloadView.as_view(), name="workload-log-download"),
-    path("templates/", partviews.TemplatesView.as_view(), name="templates"),
-    path("templates/<uuid:template_id>/", partviews.TemplateView.as_view(), name="template"),
+    path("templates/", templateviews.TemplatesView.as_view(), name="templates"),
+    path(_TEMPLATE, templateviews.TemplateView.as_view(), name="template"),
+    path(f"{_TEMPLATE}archive/", templateviews.TemplateArchiveView.as_view(), name="template-archive"),
+    path(f"{_TEMPLATE}unarchive/", templateviews.TemplateUnarchiveView.as_view(), name="template-unarchive"),
+    path(f"{_TEMPLATE}history/", templateviews.TemplateHistoryView.as_view(), name="template-history"),
+    path(f"{_TEMPLATE}versions/", templateviews.TemplateVersionsView.as_view(), name="template-versions"),
+    path(_VERSION, templateviews.TemplateVersionView.as_view(), name="template-version"),
+    path(f"{_VERSION}diff/<int:other>/", templateviews.TemplateVersionDiffView.as_view(), name="template-diff"),
 ]

@@ -19,6 +19,7 @@ _TEXTS: Mapping[str, Promise] = {
     "name_form": gettext_lazy("Use small letters a–z, digits and hyphens; begin and end with a letter or digit."),
     "unknown_kind": gettext_lazy("There is no such kind of workload."),
     "unknown_template": gettext_lazy("There is no such template. Choose one of those shown."),
+    "unknown_version": gettext_lazy("The template has no such version."),
     "image_long": gettext_lazy("Has %(length)s characters; %(limit)s are possible."),
     "image_space": gettext_lazy("An image's name has no spaces."),
     "image_uppercase": gettext_lazy("A repository's name has no capital letters. Only a tag may have them."),

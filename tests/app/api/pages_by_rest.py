@@ -6,6 +6,8 @@ out there.
 
 ONE = "workloads/<uuid:workload_id>/"
 TENANT = "tenants/<str:slug>/"
+TEMPLATE = "templates/<uuid:template_id>/"
+VERSION = f"{TEMPLATE}versions/<int:number>/"
 USER = "users/<uuid:user_id>/"
 
 TWINS: dict[str, list[str]] = {
@@ -31,6 +33,15 @@ TWINS: dict[str, list[str]] = {
     "tenants:edit": [f"PATCH {TENANT}"],
     "tenants:member_set": [f"POST {TENANT}members/", f"PUT {TENANT}members/<str:username>/"],
     "tenants:member_remove": [f"DELETE {TENANT}members/<str:username>/"],
+    "templates:list": ["GET templates/"],
+    "templates:new": ["POST templates/"],
+    "templates:detail": [f"GET {TEMPLATE}", f"GET {TEMPLATE}versions/", f"GET {TEMPLATE}history/"],
+    "templates:version": [f"GET {VERSION}"],
+    "templates:compare": [f"GET {VERSION}diff/<int:other>/"],
+    "templates:edit": [f"POST {TEMPLATE}versions/"],
+    "templates:show-to": [f"PATCH {TEMPLATE}"],
+    "templates:archive": [f"POST {TEMPLATE}archive/"],
+    "templates:unarchive": [f"POST {TEMPLATE}unarchive/"],
     "workloads:list": ["GET workloads/", f"GET {TENANT}workloads/"],
     "workloads:rows": ["GET workloads/"],
     "workloads:filters": ["GET saved-filters/", "POST saved-filters/"],
@@ -64,7 +75,4 @@ ONLY_PAGES: dict[str, str] = {
     "readyz": "for probes, and readable by programs as it is",
     "workloads:columns": "which columns a table shows; REST gives all",
 }
-PENDING: dict[str, str] = {
-    f"templates:{name}": "both the page and its twins are being made"
-    for name in ("list", "new", "detail", "version", "compare", "edit", "show-to", "archive", "unarchive")
-}
+PENDING: dict[str, str] = {}

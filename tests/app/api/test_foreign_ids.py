@@ -24,20 +24,23 @@ MISSING = {"slug": "nobodys", "username": "nobody", **NUMBERS}
 
 
 @pytest.fixture
-def foreign(make_workload: Callable[..., Workload], tenant: Tenant, owner: User, colleague: User) -> dict[str, str]:
+def foreign(
+    make_workload: Callable[..., Workload],
+    make_template: Callable[..., Template],
+    tenant: Tenant,
+    owner: User,
+    colleague: User,
+) -> dict[str, str]:
     """What belongs to `tenant` and its people, by the name of the parameter that stands for it."""
     later = timezone.now() + dt.timedelta(days=1)
     token, _key = token_create(actor=owner, name="ci", scopes=[Scope.READ], expires_at=later)
-    template = Template.objects.create(
-        slug="own", tenant=tenant, title="Own", summary="s", spec={"image": "x"}, digest="d"
-    )
     rows = {
         "workload_id": make_workload(tenant, owner, state="succeeded", ended_at=timezone.now()),
         "other_id": make_workload(tenant, owner),
         "user_id": colleague,
         "token_id": token,
         "filter_id": SavedFilter.objects.create(user=owner, name="mine", query="view=mine"),
-        "template_id": template,
+        "template_id": make_template("own", tenant=tenant, owner=owner),
     }
     return {"slug": "vision", "username": "owner", **NUMBERS, **{name: str(row.pk) for name, row in rows.items()}}
 

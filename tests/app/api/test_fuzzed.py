@@ -55,13 +55,14 @@ def test_no_request_made_from_the_schema_is_answered_beyond_it(
     who: str,
     operations: list[Any],
     make_workload: Callable[..., Workload],
+    make_template: Callable[..., Template],
     tenant: Tenant,
     owner: User,
     colleague: User,
     request: pytest.FixtureRequest,
 ) -> None:
     known = make_workload(tenant, owner)
-    template = Template.objects.create(slug="t", title="T", summary="s", spec={"image": "x"}, digest="d")
+    template = make_template("fuzzed", {}, {"image": "img:2"}, tenant=tenant, owner=owner)
     kept = SavedFilter.objects.create(user=owner, name="mine", query="view=mine")
     known_values = {"workload_id": known.pk, "other_id": known.pk, "slug": "vision", "user_id": colleague.pk}
     known_values |= {"filter_id": kept.pk, "username": "colleague", "template_id": template.pk}

@@ -15,7 +15,7 @@ from portal.core.models import AuditEntry, User
 from portal.live.payloads import GAP, Line
 from tenants.models import Tenant
 from workloads.logs.codec import encode_lines
-from workloads.models import Attempt, LogTail, Pod, Template, Workload, WorkloadEvent
+from workloads.models import Attempt, LogTail, Pod, Workload, WorkloadEvent
 
 pytestmark = pytest.mark.django_db
 CLIENT = Callable[[User], Client]
@@ -360,19 +360,3 @@ def test_why_it_waits_is_said_with_numbers_and_its_place(workload: Workload, own
     shown = client_of(owner).get(f"/api/v1/workloads/{workload.pk}/explain/").json()
     assert (shown["reason_code"], shown["position"]) == ("over_quota", 1)
     assert shown["explanation"]["options"]
-
-
-def test_templates_of_others_are_not_shown(
-    tenant: Tenant, other_tenant: Tenant, owner: User, client_of: CLIENT
-) -> None:
-    made = {
-        slug: Template.objects.create(
-            slug=slug, tenant=whose, title=slug, summary="s", spec={"image": "x"}, digest=slug
-        )
-        for slug, whose in (("own", tenant), ("public", None), ("foreign", other_tenant))
-    }
-    client = client_of(owner)
-    assert [found["slug"] for found in client.get("/api/v1/templates/").json()["results"]] == ["own", "public"]
-    assert client.get(f"/api/v1/templates/{made['own'].pk}/").json()["tenant"] == "vision"
-    foreign, missing = (client.get(f"/api/v1/templates/{each}/") for each in (made["foreign"].pk, uuid.uuid4()))
-    assert (foreign.status_code, foreign.content) == (404, missing.content)

@@ -12,8 +12,10 @@ from portal.core.policy import Action, allowed, grants_on, require
 from tenants.models import Tenant
 from workloads.models import Workload
 
-SEES = {Action.TENANT_VIEW, Action.WORKLOAD_VIEW}
-WORKS = SEES | {Action.WORKLOAD_SUBMIT, Action.WORKLOAD_CANCEL}
+SEES = {Action.TENANT_VIEW, Action.WORKLOAD_VIEW, Action.TEMPLATE_VIEW}
+WORKS = SEES | {Action.WORKLOAD_SUBMIT, Action.WORKLOAD_CANCEL, Action.TEMPLATE_CREATE}
+LEADS = {Action.WORKLOAD_CANCEL_ANY, Action.TENANT_MEMBERS, Action.TENANT_HISTORY}
+LEADS |= {Action.TEMPLATE_EDIT, Action.TEMPLATE_SHARE}
 
 
 @pytest.fixture
@@ -26,7 +28,7 @@ def workload(tenant: Tenant, owner: User, make_workload: Callable[..., Workload]
     [
         ("viewer", SEES),
         ("colleague", WORKS),
-        ("tenant_admin", WORKS | {Action.WORKLOAD_CANCEL_ANY, Action.TENANT_MEMBERS, Action.TENANT_HISTORY}),
+        ("tenant_admin", WORKS | LEADS),
         ("outsider", set()),
         ("auditor", SEES | {Action.TENANT_HISTORY, Action.NODE_VIEW, Action.USER_VIEW}),
         ("platform_admin", set(Action)),

@@ -57,9 +57,12 @@ def test_a_submission_is_queued_with_its_spec_an_event_and_an_audit_row(owner: U
 
 
 def test_a_submission_needs_at_most_twelve_statements(
-    owner: User, tenant: Tenant, django_capture_on_commit_callbacks: Callable[..., AbstractContextManager[object]]
+    owner: User,
+    tenant: Tenant,
+    make_template: Callable[..., Template],
+    django_capture_on_commit_callbacks: Callable[..., AbstractContextManager[object]],
 ) -> None:
-    Template.objects.create(slug="python", title="Python", summary="", spec={}, digest="")
+    make_template("python")
     node(cpu_millicores=4000, memory_mib=8192)
     actor = User.objects.get(pk=owner.pk)
     with (

@@ -36,10 +36,8 @@ def session(client_of: Callable[[User], Client], owner: User) -> Client:
 
 
 @pytest.fixture
-def template(db: None) -> Template:
-    sizes = {"cpu_millicores": 250, "memory_mib": 64}
-    spec = {"name": "pi", "image": "img:1", "script": "print(3)", "resources": sizes}
-    return Template.objects.create(slug="my-pi", title="Pi", summary="Estimates it", spec=spec, digest="x")
+def template(make_template: Callable[..., Template]) -> Template:
+    return make_template("my-pi", {"name": "pi"}, title="Pi")
 
 
 def post(client: Client, **changes: Any) -> Any:

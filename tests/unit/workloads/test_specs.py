@@ -181,7 +181,11 @@ def test_numbers_outside_their_range() -> None:
 
 def test_an_unknown_kind_and_a_senseless_template() -> None:
     assert codes(kind="notebook") == [("kind", "unknown_kind")]
-    assert codes(template="no/slug") == [("template", "unknown_template")]
+    assert codes(template="no slug") == [("template", "unknown_template")]
+    assert codes(template="a/tenants/slug") == [("template", "unknown_template")]
+    assert codes(template="tenant/slug", template_version=2) == []
+    assert codes(template="slug", template_version=0) == [("template_version", "unknown_version")]
+    assert codes(template_version=1) == [("template_version", "unknown_version")]
 
 
 def test_sizes_above_the_tenant_and_above_every_node() -> None:

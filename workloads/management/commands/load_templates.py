@@ -12,11 +12,12 @@ from ruamel.yaml.error import YAMLError
 
 from workloads import images
 from workloads.explain import problem_texts
-from workloads.models import Template
-from workloads.specs import digest_of, spec_of, spec_problems
+from workloads.models import Template, TemplateVersion
+from workloads.specs import Visibility, digest_of, spec_of, spec_problems
 
 SHIPPED = Path(__file__).resolve().parents[2] / "templates"
-_COLUMNS = ("slug", "title", "summary", "icon", "position", "spec")
+_VERSIONED = ("title", "summary", "icon", "spec")
+_COLUMNS = ("slug", *_VERSIONED, "position")
 
 
 class Command(BaseCommand):
@@ -46,12 +47,20 @@ def read_template(path: Path) -> dict[str, Any]:
 
 
 def load(template: dict[str, Any]) -> bool:
-    """Make a changed template the current version; tell whether it was changed."""
+    """Add a changed file as a version; tell whether it was changed. What a version ever held is never loaded again.
+
+    It becomes the current one, unless a person edited the template: theirs stays, and the new one waits beside it.
+    """
     digest = digest_of(template)
-    versions = Template.objects.filter(tenant__isnull=True, slug=template["slug"])
-    if versions.filter(current=True, digest=digest).exists():
+    found = Template.objects.select_related("current").filter(tenant__isnull=True, slug=template["slug"]).first()
+    if found is None:
+        found = Template.objects.create(slug=template["slug"], visibility=Visibility.PUBLIC)
+    elif found.versions.filter(digest=digest).exists():
         return False
-    latest = versions.aggregate(latest=Max("version"))["latest"] or 0
-    versions.update(current=False)
-    Template.objects.create(version=latest + 1, digest=digest, **template)
+    latest = found.versions.aggregate(latest=Max("number"))["latest"] or 0
+    content = {name: template[name] for name in _VERSIONED}
+    version = TemplateVersion.objects.create(template=found, number=latest + 1, shipped=True, digest=digest, **content)
+    if found.current is None or found.current.shipped:
+        found.current, found.position = version, template["position"]
+        found.save(update_fields=["current", "position"])
     return True
