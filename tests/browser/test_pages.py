@@ -206,8 +206,9 @@ def _compressed(body: bytes) -> int:
 def every_page(demo: Product, stock: Stock) -> list[tuple[str, str]]:
     """Who opens which address, for each page that there is."""
     user = str(demo.sql("SELECT id FROM core_user WHERE username = 'dev'")[0][0])
-    workload = stock["fails"].split("/")[2]
-    return [(who, path.format(workload=workload, user=user)) for who, path in PAGES.values()]
+    shipped = "SELECT id FROM workloads_template WHERE tenant_id IS NULL AND slug = 'python-script'"
+    ids = {"user": user, "workload": stock["fails"].split("/")[2], "template": str(demo.sql(shipped)[0][0])}
+    return [(who, path.format(**ids)) for who, path in PAGES.values()]
 
 
 @pytest.mark.parametrize(("language", "width"), [("en", 1280), ("zh-hans", 390)])

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
-# Route → who opens it ("" is nobody) and its address; {workload} and {user} are filled in.
+# Route → who opens it ("" is nobody) and its address; {workload}, {template} and {user} are filled in.
 PAGES: dict[str, tuple[str, str]] = {
     "home": ("dev", "/"),
     "help": ("dev", "/help/"),
@@ -24,6 +24,12 @@ PAGES: dict[str, tuple[str, str]] = {
     "tenants:new": ("admin", "/tenants/new/"),
     "tenants:detail": ("admin", "/tenants/vision/"),
     "tenants:edit": ("admin", "/tenants/vision/edit/"),
+    "templates:list": ("dev", "/templates/"),
+    "templates:new": ("dev", "/templates/new/?workload={workload}"),
+    "templates:detail": ("dev", "/templates/{template}/"),
+    "templates:version": ("dev", "/templates/{template}/versions/1/"),
+    "templates:compare": ("dev", "/templates/{template}/compare/?a=1&b=1"),
+    "templates:edit": ("admin", "/templates/{template}/edit/"),
     "workloads:list": ("dev", "/workloads/?view=all"),
     "workloads:filters": ("dev", "/workloads/filters/?view=all&state=failed"),
     "workloads:new": ("dev", "/workloads/new/"),
@@ -60,6 +66,9 @@ NOT_WALKED: dict[str, str] = {
     "people:set_role": _POSTED,
     "tenants:member_set": _POSTED,
     "tenants:member_remove": _POSTED,
+    "templates:show-to": _POSTED,
+    "templates:archive": _POSTED,
+    "templates:unarchive": _POSTED,
     "workloads:columns": _POSTED,
     "workloads:filter": _POSTED,
     "workloads:bulk": "follows from ticked rows; tried with the list",
