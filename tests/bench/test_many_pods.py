@@ -27,11 +27,11 @@ from tests.plugins.polling import until
 from tests.plugins.product import ROOT, Product
 
 NODES = int(os.environ.get("BERTH_BENCH_NODES", "50"))
-PODS = int(os.environ.get("BERTH_BENCH_PODS", "300"))
+PODS = int(os.environ.get("BERTH_BENCH_PODS", "150"))
 CHANGES_PER_S = min(50.0, PODS / 30)
 STEADY_S = min(60.0, PODS / CHANGES_PER_S / 2)
 START_LIMIT_S = 300.0
-RAMP_LIMIT_S = 60 + PODS / 3
+RAMP_LIMIT_S = 240 + PODS / 3
 LAG_LIMIT_S = 60 + PODS / CHANGES_PER_S
 TENANT = "speech"
 PAGES = ("/workloads/?view=all", "/workloads/?view=active", "/workloads/?view=all&state=running", "/search/?q=copy")
