@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import yaml
@@ -22,7 +22,7 @@ Heard = Callable[[str, dict[str, Any], float], None]  # type of the event, objec
 
 
 class ApiServer:
-    """A client with the administrator's keys, which lie beside the kubeconfig."""
+    """A client with the administrator's keys, which lie beside the kubeconfig; `with` closes its connection."""
 
     def __init__(self, kubeconfig: Path) -> None:
         pki = kubeconfig.parent
@@ -31,6 +31,12 @@ class ApiServer:
         self._context = ssl.create_default_context(cafile=str(pki / "ca.crt"))
         self._context.load_cert_chain(pki / "admin.crt", pki / "admin.key")
         self._kept = self._connect(TIMEOUT_S)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._kept.close()
 
     def request(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """Ask over the kept connection and return the answer's object. Raises RuntimeError for a refusal.

@@ -82,7 +82,8 @@ def phases(product: Product, *, rounds: int, viewers: int) -> str:
     columns = "custom-columns=N:.metadata.name,P:.status.phase"
     path = f"/ws/tenants/{TENANT}/workloads/"
     with contextlib.ExitStack() as stack:
-        stack.enter_context(ApiServer(product.admin_kubeconfig).watching(PODS, heard.hear_watch))
+        api = stack.enter_context(ApiServer(product.admin_kubeconfig))
+        stack.enter_context(api.watching(PODS, heard.hear_watch))
         stack.enter_context(_kubectl_lines(product, (*pods, columns), heard.hear_kubectl))
         for _ in range(viewers - 1):
             stack.enter_context(_viewer(dev, path, lambda _message: None))

@@ -71,11 +71,11 @@ class Births:
 class Bench:
     """The four ways to the same Job."""
 
-    def __init__(self, product: Product, directory: Path) -> None:
+    def __init__(self, product: Product, api: ApiServer, directory: Path) -> None:
         self.timed = {way: Timed() for way in WAYS}
         self._product = product
         self._dev = product.person("dev")
-        self._api = ApiServer(product.admin_kubeconfig)
+        self._api = api
         self._births = Births()
         self._file = directory / "job.json"
         self._image = product.image("busybox")
@@ -161,8 +161,9 @@ class Bench:
 
 def measure(product: Product, *, rounds: int, directory: Path) -> str:
     """Return the table of P1; it takes about ten seconds a round."""
-    bench = Bench(product, directory)
-    bench.run(rounds)
+    with ApiServer(product.admin_kubeconfig) as api:
+        bench = Bench(product, api, directory)
+        bench.run(rounds)
     theirs = bench.timed["kubectl"].created_s
     rows = [
         [
