@@ -41,6 +41,16 @@ def product() -> Iterator[Product]:
                 product.stop()
 
 
+@pytest.fixture
+def running(product: Product) -> Product:
+    """The same, started again where the other test was first and stopped it."""
+    if product.process.poll() is not None:
+        product.start()
+        product.wait_answering(ANSWER_S)
+        product.wait_cluster()
+    return product
+
+
 def token_of(person: Person) -> str:
     """Make an API token as on the page, and return its text."""
     page = person.post("/profile/tokens/", {"name": "kept", "scopes": "read", "tenant": "", "days": "30"})
@@ -94,7 +104,8 @@ def _rows(connection: database.Connection, table: str) -> list[str]:
     return [str(row[0]) for row in connection.execute(query)]
 
 
-def test_what_was_backed_up_is_back_after_all_of_it_was_destroyed(product: Product, tmp_path: Path) -> None:
+def test_what_was_backed_up_is_back_after_all_of_it_was_destroyed(running: Product, tmp_path: Path) -> None:
+    product = running
     dev, image = product.person("dev"), product.image("busybox")
     accounts, key = product.accounts(), token_of(dev)
     ids = {name: dev.submit("vision", name=name, image=image, command=command) for name, command in ENDED.items()}
