@@ -104,10 +104,8 @@ def _rows(connection: database.Connection, table: str) -> list[str]:
     return [str(row[0]) for row in connection.execute(query)]
 
 
-def test_what_was_backed_up_is_back_after_all_of_it_was_destroyed(running: Product, tmp_path: Path) -> None:
-    product = running
-    dev, image = product.person("dev"), product.image("busybox")
-    accounts, key = product.accounts(), token_of(dev)
+def work(product: Product, dev: Person, image: str) -> dict[str, str]:
+    """Submit work and wait until some of it has ended, one runs and one waits; return the ids of the first three."""
     ids = {name: dev.submit("vision", name=name, image=image, command=command) for name, command in ENDED.items()}
     ids["runs"] = dev.submit("vision", name="runs", image=image, gpus="1", command="sh -c 'echo begun; sleep 600'")
     dev.submit("vision", name="waits", image=image, command="true", gpus="2")
@@ -117,6 +115,14 @@ def test_what_was_backed_up_is_back_after_all_of_it_was_destroyed(running: Produ
         return sealed == [(2,)] and ("runs", "running", "") in product.sql(STATES) and bool(dev.lines(ids["runs"]))
 
     until(lambda: f"the work is done: {product.sql(STATES)}", settled, timeout_s=WORK_S, every_s=0.5)
+    return ids
+
+
+def test_what_was_backed_up_is_back_after_all_of_it_was_destroyed(running: Product, tmp_path: Path) -> None:
+    product = running
+    dev, image = product.person("dev"), product.image("busybox")
+    accounts, key = product.accounts(), token_of(dev)
+    ids = work(product, dev, image)
     before = seen_by_rest(product, key)
     assert before["prints"]["text"].splitlines() == [f"line {number} of the log" for number in range(1, 301)]
     assert (before["fails"]["row"]["state"], before["fails"]["row"]["exit_code"]) == ("failed", 3)
