@@ -205,7 +205,7 @@ def test_many_pods_run_their_page_is_asked_for_and_their_ends_are_seen(field: Fi
     watch_window(field, watcher, figure, when=changing, window_s=STEADY_S)
     seen_before = dict(watcher.ended_at)
 
-    # The server comes back with an empty cache: a watch from an older version is answered with 410.
+    # Every watch breaks and has to begin anew; by 410 only where the server has forgotten its version.
     os.kill(cluster.roles()["kube-apiserver"], signal.SIGKILL)
     killed, left = time.monotonic(), PODS - len(seen_before)
     say_pages(measuring, figure, changing)
