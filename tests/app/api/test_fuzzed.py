@@ -65,7 +65,7 @@ def test_no_request_made_from_the_schema_is_answered_beyond_it(
     template = make_template("fuzzed", {}, {"image": "img:2"}, tenant=tenant, owner=owner)
     kept = SavedFilter.objects.create(user=owner, name="mine", query="view=mine")
     known_values = {"workload_id": known.pk, "other_id": known.pk, "slug": "vision", "user_id": colleague.pk}
-    known_values |= {"filter_id": kept.pk, "username": "colleague", "template_id": template.pk}
+    known_values |= {"filter_id": kept.pk, "username": "colleague", "template_id": template.pk, "number": 1, "other": 2}
     headers = {"Host": "localhost"}
     if who:
         actor = request.getfixturevalue(who)
