@@ -1,4 +1,4 @@
-"""Passes changed rows on to one viewer: the newest version of each, at most one burst in 150 ms."""
+"""Passes changed rows on to one viewer: the newest version of each, at once after a pause, and one burst in 150 ms."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -34,6 +34,7 @@ class RowRelay:
         self._waiting: dict[UUID, WorkloadChanged] = {}
         self._told: dict[UUID, int] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._burst_at = -BURST_S  # by the loop's clock
 
     async def follow(self, tenants: Iterable[UUID]) -> None:
         """Listen to these tenants and no others."""
@@ -51,13 +52,14 @@ class RowRelay:
         await self.follow(())
 
     def add(self, change: WorkloadChanged) -> None:
-        """Pass a change on with the next burst, unless it was told already."""
+        """Pass a change on, as soon as the last burst is 150 ms ago, unless it was told already."""
         newest = self._waiting.get(change.id)
         if change.version <= max(self._told.get(change.id, 0), newest.version if newest else 0):
             return
         self._waiting[change.id] = change
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(BURST_S, self._burst)
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_at(max(loop.time(), self._burst_at + BURST_S), self._burst)
 
     def on_message(self, payload: bytes) -> None:
         """Take a tenant's changes."""
@@ -75,7 +77,7 @@ class RowRelay:
         self._on_gap()
 
     def _burst(self) -> None:
-        self._timer = None
+        self._timer, self._burst_at = None, asyncio.get_running_loop().time()
         waiting, self._waiting = self._waiting, {}
         if len(self._told) > 10_000:  # forgetting costs a frame told twice, nothing else
             self._told.clear()
