@@ -17,11 +17,15 @@ ROOT = Path(__file__).parents[2]
 _UID = 20_011
 _BUILT = ("devcluster", "images")
 # Directories on the way to the programs may be closed to others (/root is). In a mount namespace of its own each gets
-# an open top over its own content; nothing on the machine changes.
+# an open top over its own content; nothing on the machine changes. That hides what is mounted below, so the cache,
+# which may be a mount, comes to the user's home before.
 _OPEN = """
 set -eu
-scratch=$1 user=$2
-shift 2
+scratch=$1 user=$2 from=$3 to=$4
+shift 4
+for built in $BUILT; do
+    mount --bind "$from/$built" "$to/$built"
+done
 mount -t tmpfs tmpfs "$scratch"
 n=0
 while [ "$1" != -- ]; do
@@ -52,7 +56,10 @@ class OrdinaryUser:
         cache.mkdir(parents=True)
         (self.home / "open").mkdir()
         for name in _BUILT:
-            (cache / name).symlink_to(env.cache_dir() / name)
+            if os.geteuid() == 0:
+                (cache / name).mkdir()
+            else:
+                (cache / name).symlink_to(env.cache_dir() / name)
         if os.geteuid() == 0:
             for path in (self.home, cache):
                 os.chown(path, _UID, _UID)
@@ -71,7 +78,8 @@ class OrdinaryUser:
             for place in (ROOT, Path(sys.prefix), Path(sys.base_prefix), env.cache_dir())
             for directory in closed_on_the_way(place)
         )
-        opened = ["sh", "-c", _OPEN, "sh", str(self.home / "open"), str(_UID), *closed, "--"]
+        places = [str(self.home / "open"), str(_UID), str(env.cache_dir()), str(self.home / "cache")]
+        opened = ["env", f"BUILT={' '.join(_BUILT)}", "sh", "-c", _OPEN, "sh", *places, *closed, "--"]
         return ["unshare", "--mount", "--propagation", "private", "--", *opened, *argv]
 
 
