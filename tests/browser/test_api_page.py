@@ -10,7 +10,7 @@ from tests.plugins.product import Product
 def test_a_call_can_be_tried_on_the_page_of_the_api(sign_in: SignIn) -> None:
     page = sign_in("dev").page()
     page.goto("/api/docs/")
-    operation = page.locator(".opblock", has=page.locator("[data-path='/api/v1/me/']"))
+    operation = page.locator(".opblock-get", has=page.locator("[data-path='/api/v1/me/']"))
     operation.locator(".opblock-summary-control").click()
     operation.get_by_role("button", name="Try it out").click()
     operation.get_by_role("button", name="Execute").click()
