@@ -1,11 +1,11 @@
-// Form behaviours: parts that belong to one choice, defaults of a template, one submit, a question before a loss.
+// Form behaviours: filters that send themselves, one submit, a form on its way, a question before a loss.
 import { part } from "./dom";
 
 export function bindForms(): void {
-  for (const section of document.querySelectorAll<HTMLElement>("[data-show-for]")) bindChoice(section);
   document.addEventListener("change", changed);
   document.addEventListener("submit", once);
   document.addEventListener("click", ask, { capture: true });
+  for (const name of ["htmx:beforeRequest", "htmx:afterRequest"]) document.addEventListener(name, waitForForm);
   // A page taken back from the browser's memory has its buttons back.
   window.addEventListener("pageshow", () => document.querySelectorAll("form[data-sent]").forEach(release));
   document.querySelector<HTMLElement>("[data-focus-me]")?.focus();
@@ -14,43 +14,19 @@ export function bindForms(): void {
 // A filter (or its form) with data-submit-on-change needs no press of its button.
 function changed(event: Event): void {
   const control = event.target;
-  if (control instanceof HTMLInputElement && control.dataset["fill"]) fillDefaults(control);
   const field = control instanceof HTMLInputElement || control instanceof HTMLSelectElement ? control : null;
   if (field?.closest("[data-submit-on-change]")) field.form?.requestSubmit();
 }
 
-// <div data-show-for="template" data-show-values="script command">: shown, and sent, only with these values.
-function bindChoice(section: HTMLElement): void {
-  const form = section.closest("form");
-  const name = section.dataset["showFor"];
-  const values = (section.dataset["showValues"] ?? "").split(" ");
-  if (!form || !name) return;
-  const refresh = () => {
-    const shown = values.includes(String(new FormData(form).get(name) ?? ""));
-    section.hidden = !shown;
-    for (const control of section.querySelectorAll<HTMLInputElement>("input, select, textarea")) control.disabled = !shown;
-  };
-  form.addEventListener("change", refresh);
-  refresh();
-}
-
-// A tile's defaults go only into fields that the person has not changed.
-function fillDefaults(tile: HTMLInputElement): void {
-  const defaults = JSON.parse(tile.dataset["fill"] ?? "{}") as Record<string, string>;
-  for (const [name, value] of Object.entries(defaults)) {
-    const control = tile.form?.elements.namedItem(name);
-    if (!(control instanceof HTMLInputElement || control instanceof HTMLTextAreaElement || control instanceof HTMLSelectElement)) continue;
-    const untouched = control.value === "" || control.value === control.dataset["filled"] || isDefault(control);
-    if (!untouched) continue;
-    control.value = value;
-    control.dataset["filled"] = value;
-    control.dispatchEvent(new Event("input", { bubbles: true }));
+// While a template's form is on its way, what is typed would be lost with the old one: its fields wait.
+function waitForForm(event: Event): void {
+  const target = (event as CustomEvent<{ target?: Element }>).detail.target;
+  if (!(target instanceof HTMLFormElement)) return;
+  for (const control of target.elements) {
+    if (control instanceof HTMLInputElement || control instanceof HTMLTextAreaElement) {
+      control.readOnly = event.type === "htmx:beforeRequest";
+    }
   }
-}
-
-function isDefault(control: HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement): boolean {
-  if (control instanceof HTMLSelectElement) return control.selectedOptions[0]?.defaultSelected ?? true;
-  return control.value === control.defaultValue;
 }
 
 function once(event: SubmitEvent): void {

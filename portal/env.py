@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 T = TypeVar("T")
+_MOST_DAYS = 36_500
 
 
 class EnvError(ValueError):
@@ -41,6 +42,14 @@ def integer(name: str, default: int) -> int:
 def number(name: str, default: float) -> float:
     """Return a decimal number."""
     return _converted(name, default, float, "a number")
+
+
+def days(name: str, default: int) -> int:
+    """Return a number of days from 0 to 36500, a hundred years."""
+    found = integer(name, default)
+    if not 0 <= found <= _MOST_DAYS:
+        raise EnvError(f"{name}={found} is not between 0 and {_MOST_DAYS} days")
+    return found
 
 
 def _converted(name: str, default: T, convert: Callable[[str], T], what: str) -> T:

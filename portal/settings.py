@@ -110,6 +110,9 @@ DATABASES["default"]["OPTIONS"] |= {
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+LOG_RETENTION_DAYS = env.days("BERTH_LOG_DAYS", 30)
+"""How long a log is kept after its workload ended; 0 keeps it for ever."""
+
 REDIS_URL = env.text("REDIS_URL", "redis://127.0.0.1:6379/0")
 CACHES = {
     "default": {

@@ -24,12 +24,13 @@ class WorkloadConsumer(LiveConsumer):
     """Base of sockets that show one workload."""
 
     berth_action: ClassVar[Action] = Action.WORKLOAD_VIEW
+    _FACTS: ClassVar = ("tenant_id", "state", "version", "log_last_seq", "log_sealed", "log_expired_at")
 
     @classmethod
     def look(cls, user: User, keys: Collection[str]) -> Mapping[str, Workload]:
         """Return the visible workloads by id."""
         rows = Workload.objects.visible_to(user).filter(pk__in=keys)
-        return {str(row.pk): row for row in rows.only("tenant_id", "state", "version", "log_last_seq", "log_sealed")}
+        return {str(row.pk): row for row in rows.only(*cls._FACTS)}
 
 
 class WorkloadLogConsumer(WorkloadConsumer):
@@ -41,12 +42,12 @@ class WorkloadLogConsumer(WorkloadConsumer):
         """Say where the log stands, then send lines."""
         if self.outbox is None:
             return
-        self.tell({"type": "hello", "seq": facts.log_last_seq, "sealed": facts.log_sealed})
+        self.tell({"type": "hello", "seq": facts.readable_last_seq, "sealed": facts.log_sealed})
         self._view = LogView(
             outbox=self.outbox,
             read_after=self._read_after,
-            cursor=self._cursor(facts.log_last_seq),
-            known_seq=facts.log_last_seq,
+            cursor=self._cursor(facts.readable_last_seq),
+            known_seq=facts.readable_last_seq,
             on_stuck=lambda: self.close(TOO_SLOW),
         )
         self._view.start(await live_process().feeds.join(facts.pk, self._view))
@@ -55,7 +56,7 @@ class WorkloadLogConsumer(WorkloadConsumer):
     def refresh(self, facts: Workload) -> None:
         """Find lines that no message spoke of."""
         if self._view is not None:
-            self._view.on_facts(facts.log_last_seq, sealed=facts.log_sealed)
+            self._view.on_facts(facts.readable_last_seq, sealed=facts.log_sealed)
 
     async def end(self) -> None:
         """Stop watching."""

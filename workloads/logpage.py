@@ -44,7 +44,7 @@ def log_context(workload: Workload, query: Mapping[str, str]) -> dict[str, Any]:
     narrowing = narrowing_of(query)
     after, before = _number(query.get("after", "")), _number(query.get("before", ""))
     if before is None:
-        before = workload.log_last_seq + 1
+        before = workload.readable_last_seq + 1
     wanted = Wanted(
         limit=PAGE_LINES,
         after=after,
@@ -55,14 +55,14 @@ def log_context(workload: Workload, query: Mapping[str, str]) -> dict[str, Any]:
         ignore_case=True,
     )
     found = stretch_of(workload.pk, wanted) if narrowing.on else _whole(workload, wanted)
-    last = found.last_seq or min(workload.log_last_seq, before - 1)
+    last = found.last_seq or min(workload.readable_last_seq, before - 1)
     return {
         "lines": [wire_line(line) for line in found.lines],
         "last_seq": last,
         "narrowing": narrowing,
         "looked_through": _looked_through(found, wanted),
         "earlier_url": narrowing.query(before=found.first_seq) if found.first_seq > 1 else "",
-        "later_url": narrowing.query(after=last) if last < workload.log_last_seq else "",
+        "later_url": narrowing.query(after=last) if last < workload.readable_last_seq else "",
     }
 
 

@@ -27,7 +27,7 @@ def lines(request: HttpRequest, workload_id: uuid.UUID) -> HttpResponse:
     """Answer lines after `after`, before `before`, between both, or around `around`; the last ones without any."""
     workload = selectors.workload_get(user=person(request), workload_id=workload_id)
     found = [wire_line(line) for line in _asked(request, workload)]
-    body = msgspec.json.encode({"lines": found, "last": workload.log_last_seq, "sealed": workload.log_sealed})
+    body = msgspec.json.encode({"lines": found, "last": workload.readable_last_seq, "sealed": workload.log_sealed})
     return HttpResponse(body, content_type="application/json", headers={"Cache-Control": "private, no-store"})
 
 
@@ -45,7 +45,7 @@ def _asked(request: HttpRequest, workload: Workload) -> list[Line]:
     if around is not None:
         return read.lines_around(workload.pk, around, limit)
     if after is None:
-        return read.lines_before(workload.pk, workload.log_last_seq + 1 if before is None else before, limit)
+        return read.lines_before(workload.pk, workload.readable_last_seq + 1 if before is None else before, limit)
     found = read.lines_after(workload.pk, after, limit)
     return found if before is None else [line for line in found if line.seq < before]
 

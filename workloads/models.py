@@ -175,6 +175,7 @@ class Workload(UUIDModel):
     log_last_seq = models.PositiveBigIntegerField(default=0)
     log_bytes = models.PositiveBigIntegerField(default=0)
     log_sealed = models.BooleanField(default=False)
+    log_expired_at = models.DateTimeField(null=True)
 
     objects = WorkloadQuerySet.as_manager()
 
@@ -202,7 +203,17 @@ class Workload(UUIDModel):
                 name="workload_by_template",
             ),
             models.Index(fields=["log_collector"], condition=models.Q(log_sealed=False), name="workload_open_log"),
+            models.Index(
+                fields=["ended_at"],
+                condition=models.Q(log_sealed=True, log_expired_at__isnull=True, log_last_seq__gt=0),
+                name="workload_kept_log",
+            ),
         ]
+
+    @property
+    def readable_last_seq(self) -> int:
+        """The number of the last line that can still be read; 0 without any."""
+        return 0 if self.log_expired_at else self.log_last_seq
 
 
 class SavedFilter(UUIDModel):
@@ -349,10 +360,12 @@ class LogChunk(models.Model):
     lines = models.PositiveIntegerField()
     text_bytes = models.PositiveBigIntegerField()
     path = models.CharField(max_length=300)
+    expired = models.BooleanField(default=False)
     created = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["workload", "first_seq"], name="logchunk_first_seq")]
+        indexes = [models.Index(fields=["id"], condition=models.Q(expired=True), name="logchunk_to_remove")]
 
 
 class LogSource(models.Model):

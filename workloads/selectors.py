@@ -62,6 +62,7 @@ class Filters:
     owner: str = ""  # a user name
     created_from: dt.datetime | None = None
     created_until: dt.datetime | None = None  # the first moment that is too late
+    template_id: uuid.UUID | None = None  # what it came of
 
 
 def workload_list(
@@ -236,21 +237,20 @@ def _wanted(user: User, filters: Filters) -> Q:
 
 def _narrowed(user: User, filters: Filters) -> Q:
     wanted = Q(owner=user) if filters.mine else Q()
-    if filters.state:
-        wanted &= Q(state=filters.state)
-    elif filters.active:
+    if filters.active and not filters.state:
         wanted &= Q(state__in=[state.value for state in ACTIVE])
     if filters.tenant:
         wanted &= Q(tenant_id=Subquery(Tenant.objects.filter(slug=filters.tenant).values("pk")[:1]))
     if filters.owner:
         wanted &= Q(owner_id=_person_named(filters.owner))
-    if filters.kind:
-        wanted &= Q(kind=filters.kind)
-    if filters.created_from:
-        wanted &= Q(created__gte=filters.created_from)
-    if filters.created_until:
-        wanted &= Q(created__lt=filters.created_until)
-    return wanted
+    plain = {
+        "state": filters.state,
+        "kind": filters.kind,
+        "made_from_id": filters.template_id,
+        "created__gte": filters.created_from,
+        "created__lt": filters.created_until,
+    }
+    return wanted & Q(**{lookup: value for lookup, value in plain.items() if value})
 
 
 def _person_named(username: str) -> Subquery:

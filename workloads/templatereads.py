@@ -191,10 +191,12 @@ def usable_in(*, user: User, tenant: Tenant) -> QuerySet[Template]:
 
 def tiles(*, user: User, tenant: Tenant) -> list[Template]:
     """Return what the submit form offers in a tenant: one's own, then the tenant's, then everybody's. One statement."""
-    near = Case(When(owner=user, then=0), When(visibility=Visibility.TENANT, then=1), default=2)
-    rows = usable_in(user=user, tenant=tenant).filter(archived_at__isnull=True).defer("current__spec")
-    shown = rows.filter(Q(owner=user) | ~Q(visibility=Visibility.OWN))
-    return list(shown.order_by(near, "position", "current__title", "id")[:MOST_TILES])
+    return list(_offered(user, tenant).defer("current__spec")[:MOST_TILES])
+
+
+def first_tile(*, user: User, tenant: Tenant) -> Template | None:
+    """Return the first of the tiles with its spec, None where there are none. One statement."""
+    return _offered(user, tenant).first()
 
 
 def first_templates(*, user: User, limit: int = 3) -> list[Template]:
@@ -256,3 +258,10 @@ def _beside(template_id: uuid.UUID, side: str) -> Q:
     title = Subquery(Template.objects.filter(pk=template_id).values("current__title")[:1])
     tied = Q(current__title=title, **{f"id__{side}": Value(template_id)})
     return Q(**{f"current__title__{side}": title}) | tied
+
+
+def _offered(user: User, tenant: Tenant) -> QuerySet[Template]:
+    near = Case(When(owner=user, then=0), When(visibility=Visibility.TENANT, then=1), default=2)
+    rows = usable_in(user=user, tenant=tenant).filter(archived_at__isnull=True)
+    shown = rows.filter(Q(owner=user) | ~Q(visibility=Visibility.OWN))
+    return shown.order_by(near, "position", "current__title", "id")

@@ -64,12 +64,16 @@ def cancel(request: HttpRequest, workload_id: uuid.UUID) -> HttpResponse:
 
 
 def _first_form(request: HttpRequest, user: User, tenant: Tenant) -> SubmitForm:
-    """Return the form as it is first shown: filled from a template, from an earlier workload, or with defaults."""
+    """Return the form as it is first shown: filled from an earlier workload or a template, the first one
+    where none is named; with defaults where there are none."""
     ref, source_id = request.GET.get("template", ""), _uuid(request.GET.get("from", ""))
     if source_id:
         source = selectors.workload_get(user=user, workload_id=source_id)
         return SubmitForm(initial=initial_of(source.spec, parent=source.pk))
-    chosen = templatereads.named(user=user, tenant=tenant, ref=ref) if ref else None
+    if ref:
+        chosen = templatereads.named(user=user, tenant=tenant, ref=ref)
+    else:
+        chosen = templatereads.first_tile(user=user, tenant=tenant)
     if chosen is None or chosen.current is None:
         return SubmitForm(initial=initial_of({}))
     number = _number(request.GET.get("version")) or chosen.current.number

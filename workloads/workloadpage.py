@@ -3,12 +3,14 @@
 import uuid
 from typing import Any
 
+from django.conf import settings
 from django.urls import reverse
 
 from portal.core import policy
 from portal.core.models import User
 from portal.core.policy import Action
 from workloads import comparison, explain, lineage, presentation, selectors, templatereads, timeline
+from workloads.logs import retention
 from workloads.models import Workload
 from workloads.specs import TERMINAL, State
 
@@ -25,6 +27,8 @@ def page_context(user: User, workload_id: uuid.UUID, tab: str) -> dict[str, Any]
         "workload": workload,
         "current_tenant": workload.tenant,
         "told": presentation.told(workload),
+        "log_keep_days": settings.LOG_RETENTION_DAYS,
+        "log_kept_until": retention.kept_until(workload),
         "attempts": presentation.told_all(attempts),
         "attempt": attempts[0] if attempts else None,
         "steps": timeline.timeline_of(workload, attempts),
@@ -47,7 +51,7 @@ def overview(context: dict[str, Any]) -> dict[str, Any]:
         "explanation": explain.explanation(workload),
         "command": presentation.command_text(workload.spec),
         "digest": attempt.image_digest.rpartition("@")[2] if attempt else "",
-        "last_seq": max(0, workload.log_last_seq - OVERVIEW_LINES),  # where the overview's viewer begins
+        "last_seq": max(0, workload.readable_last_seq - OVERVIEW_LINES),  # where the overview's viewer begins
         "events": presentation.told_all(selectors.events_of(workload)),
     }
     if family.parent:

@@ -28,7 +28,7 @@ SELECT gen_random_uuid(), tenant.id, person.id, 'filled-' || n, 'job',
         'resources', '{"cpu_millicores": 100, "memory_mib": 128, "gpus": 0}'::jsonb),
     md5(n::text), 'w-' || substr(translate(md5(n::text), '0189', 'wxyz'), 1, 10), now() - n * interval '1 minute',
     now(), false, 'run', 1, 'succeeded', '', '{}', 3, now() - n * interval '1 minute',
-    now() - n * interval '50 seconds', 0, 1, 100, 128, 0, '', 0, '', 0, 10, 500, true
+    now() - n * interval '50 seconds', 0, 1, 100, 128, 0, '', 0, '', 0, 0, 0, true
 FROM generate_series(%s::int, %s::int) AS n
 JOIN tenants_tenant AS tenant ON tenant.slug = (ARRAY['vision', 'speech'])[1 + n %% 2]
 JOIN core_user AS person ON person.username = CASE n %% 2 WHEN 0 THEN 'dev' ELSE 'guest' END

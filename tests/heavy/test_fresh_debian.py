@@ -25,6 +25,20 @@ INSTALL_TIMEOUT_S = 1200.0
 ANSWER_LIMIT_S = 60.0
 CLUSTER_TIMEOUT_S = 2400.0
 STOP_TIMEOUT_S = 90.0
+SAMPLES_END_S = 240.0
+DONE = ("succeeded", "")
+SAMPLES_END = {
+    "look-around": DONE,
+    "train-spirals": DONE,
+    "fails": ("failed", "exit_code"),
+    "eats-memory": ("failed", "oom_killed"),
+    "long-evaluation": ("cancelled", "cancelled_by"),
+    "train-spirals-slow": DONE,
+    "prints-fast": DONE,
+    "watch-the-load": DONE,
+    "transcribe-archive": DONE,
+    "transcribe-new": DONE,
+}
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(5000)]
 
@@ -135,6 +149,12 @@ def sign_in_with_all(machine: Machine, url: str) -> None:
         assert Person(url, username, password).get("/workloads/").status_code == 200
 
 
+def samples(admin: Person) -> dict[str, tuple[str, str]]:
+    """Return how the demo's own work stands: state and reason by name."""
+    rows = admin.get("/api/v1/workloads/?limit=100").json()["results"]
+    return {row["name"]: (row["state"], row["reason_code"]) for row in rows if row["name"] != "early"}
+
+
 def submit_early(person: Person) -> str:
     """Submit a job with a shipped image before the cluster is there; its page says what it waits for."""
     form = person.get("/workloads/new/?tenant=vision&template=shell-command").text
@@ -168,6 +188,8 @@ def test_one_command_starts_everything_on_a_bare_debian_and_leaves_nothing(
     )
     until("the early job succeeds", lambda: "chip-succeeded" in dev.get(f"/workloads/{early}/").text, timeout_s=120)
     assert [line[5] for line in dev.lines(early)] == ["early"]
+    admin = Person(start.url, "admin", accounts(machine)["admin"])
+    until("the demo's own work has ended as meant", lambda: samples(admin) == SAMPLES_END, timeout_s=SAMPLES_END_S)
     running = traces(machine)
     assert all(running[name] > before[name] for name in ("links", "routes", "cgroups")), running
     first_accounts = accounts(machine)

@@ -1,5 +1,7 @@
 """Two workers, one machine: what starts whole products or clusters runs one after the other, beside all the rest.
 
+Among the rest is what is heavy: a bare Debian in a root of its own, the Go parts. It shares nothing but the processor.
+
 `--dist loadscope` is taken so. Groups of `--dist loadgroup` would do, but xdist 3.8 marks them in a way that pytest 9.2
 does not see.
 """
@@ -8,11 +10,11 @@ import pytest
 from xdist.remote import Producer  # type: ignore[import-untyped]
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
-_BIG = ("tests/contract/", "tests/cluster/", "tests/browser/", "tests/faults/", "tests/heavy/", "tests/bench/")
+_BIG = ("tests/contract/", "tests/cluster/", "tests/browser/", "tests/faults/", "tests/bench/")
 
 
 class OneMachine(LoadScopeScheduling):  # type: ignore[misc]
-    """Gives all tests that need much of the machine to one worker, and all others to the other.
+    """Gives all tests that need the machine's cluster to one worker, and all others to the other.
 
     Each keeps its order: what empties tables comes last, as pytest-django puts it, because rows of migrations go too.
     """

@@ -129,7 +129,7 @@ def _workload(request: Request, workload_id: UUID) -> Workload:
 def _next(workload: Workload, wanted: Wanted, found: Stretch) -> int | None:
     """Return the number after which to go on: the same again while the log may still grow, None at its very end."""
     last = found.last_seq or (wanted.after if wanted.after is not None else (wanted.before or 1) - 1)
-    return None if workload.log_sealed and last >= workload.log_last_seq else max(last, 0)
+    return None if workload.log_sealed and last >= workload.readable_last_seq else max(last, 0)
 
 
 def _prev(wanted: Wanted, found: Stretch) -> int | None:

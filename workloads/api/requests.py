@@ -89,6 +89,7 @@ class NarrowingSerializer(StrictSerializer):
     q = serializers.CharField(required=False, max_length=MAX_TEXT, help_text="Part of a name or image; or an id.")
     created_from = serializers.DateTimeField(required=False)
     created_until = serializers.DateTimeField(required=False, help_text="The first moment that is too late.")
+    template = serializers.UUIDField(required=False, help_text="The id of the template that it came of.")
     active = serializers.BooleanField(required=False, default=False, help_text="Only what has not ended.")
     order = serializers.ChoiceField(choices=["newest", "oldest"], required=False, default="newest")
 
@@ -165,6 +166,7 @@ def filters_of(values: Mapping[str, Any], *, tenant: str = "") -> Filters:
         owner=values.get("owner", ""),
         created_from=values.get("created_from"),
         created_until=values.get("created_until"),
+        template_id=values.get("template"),
     )
 
 

@@ -138,6 +138,8 @@ class LogStateSerializer(_Shape):
     last_seq = serializers.IntegerField()
     bytes = serializers.IntegerField()
     sealed = serializers.BooleanField(help_text="Whether no more lines come.")
+    kept_until = serializers.DateTimeField(allow_null=True, help_text="When its lines will be removed.")
+    expired_at = serializers.DateTimeField(allow_null=True, help_text="When its lines were removed.")
 
 
 class WorkloadSerializer(WorkloadRowSerializer):

@@ -10,6 +10,7 @@ from portal.live.payloads import CONTINUATION, GAP, NOTE, Line
 from workloads import explain
 from workloads.compare import Difference, outcome_of
 from workloads.explain import Explanation
+from workloads.logs import retention
 from workloads.models import Attempt, ClusterEvent, Pod, Workload, WorkloadEvent
 
 Told = dict[str, Any]
@@ -44,7 +45,13 @@ def workload_told(workload: Workload, attempts: Sequence[Attempt], pods: Sequenc
         "attempts": [attempt_told(attempt) for attempt in attempts],
         "pods": [pod_told(pod) for pod in pods],
         "timeline": _timeline(workload, attempts),
-        "log": {"last_seq": workload.log_last_seq, "bytes": workload.log_bytes, "sealed": workload.log_sealed},
+        "log": {
+            "last_seq": workload.readable_last_seq,
+            "bytes": workload.log_bytes,
+            "sealed": workload.log_sealed,
+            "kept_until": stamp(retention.kept_until(workload)),
+            "expired_at": stamp(workload.log_expired_at),
+        },
     }
 
 

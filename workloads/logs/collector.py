@@ -20,7 +20,7 @@ from portal.core.leases import Held, LeaseLost
 from portal.kube.gateway import LogSource
 from portal.live.hub import Hub
 from portal.live.payloads import LogBatch
-from workloads.logs import chunks, ownership
+from workloads.logs import chunks, ownership, retention
 from workloads.logs.chunkstore import ChunkStore
 from workloads.logs.codec import DamagedBatch
 from workloads.logs.containers import Run, RunKey, survey
@@ -37,6 +37,7 @@ SURVEY_S = 2.0  # without a wake
 _LEAST_PAUSE_S = 0.1
 _SETTLED_S = 0.5
 ROLL_EVERY_S = 5.0
+EXPIRE_EVERY_S = 60.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 5.0
 logger = structlog.get_logger(__name__)
 
@@ -109,7 +110,7 @@ class Term:
 
     async def run(self) -> None:
         """Work until the lease is lost (returns) or until cancelled."""
-        loops = [self._renew(), self._writer.run(), self._publisher.run(), self._watch(), self._roll()]
+        loops = [self._renew(), self._writer.run(), self._publisher.run(), self._watch(), self._roll(), self._expire()]
         tasks = [asyncio.create_task(self._guard(loop)) for loop in loops]
         try:
             await self._lost.wait()
@@ -201,6 +202,18 @@ class Term:
             for workload_id in await _patiently(chunks.due, self._held):
                 if (mine := self._owned.get(workload_id)) is not None:
                     await self._roll_one(mine)
+
+    async def _expire(self) -> None:
+        """Remove logs whose time is over, all that are due, a bounded number at a time."""
+        while True:
+            try:
+                while await _patiently(retention.expire, self._held) or await _patiently(
+                    retention.remove, self._held, self._store
+                ):
+                    await asyncio.sleep(_LEAST_PAUSE_S)
+            except OSError as exc:
+                logger.warning("expired logs not removed", error=str(exc))
+            await asyncio.sleep(EXPIRE_EVERY_S)
 
     async def _roll_one(self, mine: Owned) -> None:
         try:

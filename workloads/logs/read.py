@@ -92,7 +92,7 @@ def lines_around(workload_id: UUID, seq: int, limit: int) -> list[Line]:
 def last_seq(workload_id: UUID) -> int:
     """Return the highest number that is stored, 0 without lines."""
     tail = LogTail.objects.filter(workload=workload_id).aggregate(last=Max("last_seq"))["last"]
-    chunks = LogChunk.objects.filter(workload=workload_id).aggregate(last=Max("last_seq"))["last"]
+    chunks = LogChunk.objects.filter(workload=workload_id, expired=False).aggregate(last=Max("last_seq"))["last"]
     return max(tail or 0, chunks or 0)
 
 
@@ -149,7 +149,7 @@ def _retried(read: Callable[[], T]) -> T:
 def _pieces(workload_id: UUID, span: _Span) -> list[_Piece]:
     """List what holds the span, from the end that is asked for. One statement, so that nothing moves meanwhile."""
     tail = LogTail.objects.filter(workload=workload_id, last_seq__gt=span.above)
-    chunks = LogChunk.objects.filter(workload=workload_id, last_seq__gt=span.above)
+    chunks = LogChunk.objects.filter(workload=workload_id, expired=False, last_seq__gt=span.above)
     if span.below is not None:
         tail, chunks = tail.filter(first_seq__lt=span.below), chunks.filter(first_seq__lt=span.below)
     if span.since_ns is not None:

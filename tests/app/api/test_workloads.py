@@ -15,7 +15,7 @@ from portal.core.models import AuditEntry, User
 from portal.live.payloads import GAP, Line
 from tenants.models import Tenant
 from workloads.logs.codec import encode_lines
-from workloads.models import Attempt, LogTail, Pod, Workload, WorkloadEvent
+from workloads.models import Attempt, LogTail, Pod, Template, Workload, WorkloadEvent
 
 pytestmark = pytest.mark.django_db
 CLIENT = Callable[[User], Client]
@@ -246,6 +246,20 @@ def test_a_list_is_narrowed_and_read_page_by_page(
     assert names == [f"job-{n}" for n in (4, 3, 2, 1, 0)]
     for query, found in {"owner=colleague": 3, "q=job-3": 1, "state=running": 0, "tenant=vision": 5}.items():
         assert len(client.get(f"/api/v1/workloads/?{query}").json()["results"]) == found, query
+
+
+def test_a_list_shows_what_came_of_one_template(
+    make_workload: Callable[..., Workload],
+    make_template: Callable[..., Template],
+    tenant: Tenant,
+    owner: User,
+    client_of: CLIENT,
+) -> None:
+    template = make_template("nightly", tenant=tenant)
+    make_workload(tenant, owner)
+    made = make_workload(tenant, owner, made_from=template)
+    found = client_of(owner).get(f"/api/v1/workloads/?template={template.pk}").json()["results"]
+    assert [row["id"] for row in found] == [str(made.pk)]
 
 
 @pytest.mark.parametrize("query", ["state=odd", "stat=failed", "limit=0", "cursor=nonsense", "created_from=yesterday"])

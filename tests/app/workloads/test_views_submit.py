@@ -183,6 +183,15 @@ def test_a_template_fills_the_form(session: Client, template: Template) -> None:
         assert shown in page
 
 
+def test_without_a_choice_the_first_template_fills_the_form_so_that_nothing_needed_is_empty(
+    session: Client, template: Template, make_template: Callable[..., Template]
+) -> None:
+    make_template("later", {}, position=101)
+    page = session.get("/workloads/new/?tenant=vision")
+    assert page.context["chosen"] == "my-pi"
+    assert 'value="img:1"' in page.content.decode()
+
+
 def test_a_template_can_be_submitted_as_it_is(session: Client, template: Template) -> None:
     form = session.get("/workloads/new/?tenant=vision&template=my-pi").context["form"]
     data = {name: form[name].value() or "" for name in form.fields}
