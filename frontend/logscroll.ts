@@ -8,6 +8,8 @@ export class Scroll {
 
   constructor(private readonly box: HTMLElement, private readonly changed: () => void) {
     box.addEventListener("scroll", () => this.moved(), { passive: true });
+    // On a phone the box is longer than what the window shows of it.
+    for (const name of ["scroll", "resize"]) window.addEventListener(name, () => this.changed(), { passive: true });
   }
 
   toEnd(): void {

@@ -95,6 +95,21 @@ def test_a_failed_job_says_why(sign_in: SignIn, template: str, fields: dict[str,
     expect(page.locator("#workload-live")).to_contain_text(said)
 
 
+def test_on_a_phone_the_foot_of_the_log_tells_the_lines_that_are_in_sight(demo: Product, sign_in: SignIn) -> None:
+    command = "sh -c 'for i in $(seq 60); do echo line $i; done'"
+    workload = demo.person("dev").submit("vision", name="sixty", image=demo.image("busybox"), command=command)
+    page = sign_in("dev", width=390).page()
+    page.goto(f"/workloads/{workload}/logs/")
+    lines = page.locator("[data-range]")
+    expect(lines).to_contain_text("of 60", timeout=RUN_TIMEOUT_MS)
+    expect(page.locator("h1 .chip-succeeded")).to_be_visible(timeout=RUN_TIMEOUT_MS)
+    page.reload()
+    expect(lines).to_contain_text("of 60")
+    expect(lines).not_to_contain_text("–60 of 60")
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    expect(lines).to_contain_text("–60 of 60")
+
+
 @on_both_nodes
 def test_cancelling_a_running_job_ends_its_pod_and_its_processes(product: Product, sign_in: SignIn) -> None:
     page = sign_in("dev").page()

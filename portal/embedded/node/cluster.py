@@ -7,6 +7,7 @@ import subprocess
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from http import HTTPStatus
 from pathlib import Path
 
 from portal.embedded.errors import StartError
@@ -71,6 +72,10 @@ class Cluster(ABC):
     def is_complete(self) -> bool:
         """Ask, once every role is ready, whether the cluster as a whole is."""
         return True
+
+    def takes_work(self) -> bool:
+        """Ask whether the controllers made what each pod needs in its namespace."""
+        return self.api.get("/api/v1/namespaces/default/serviceaccounts/default").status == HTTPStatus.OK
 
     def start_role(self, role: RoleSpec) -> None:
         """Start a role and note its process id. Raises HolderError."""

@@ -125,10 +125,7 @@ class ContainerNode(Cluster):
             rights.give(self.api)
 
     def is_complete(self) -> bool:
-        if (
-            not self._images.is_done()
-            or self.api.get("/api/v1/namespaces/default/serviceaccounts/default").status != 200
-        ):
+        if not self._images.is_done() or not self.takes_work():
             return False
         node = self.api.get(f"/api/v1/nodes/{self.options.name}")
         return node.status == 200 and is_node_ready(node.text, gpus=self.options.gpus)

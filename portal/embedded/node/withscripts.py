@@ -58,7 +58,7 @@ class ScriptedCluster(ControlPlaneAlone):
 
     def is_complete(self) -> bool:
         """Ask whether the namespaces can be used and the last node has come."""
-        if self.api.get("/api/v1/namespaces/default/serviceaccounts/default").status != 200:
+        if not self.takes_work():
             return False
         listed = self.api.get(f"{_NODES}?limit=1")
         if listed.status != 200:
