@@ -1,6 +1,7 @@
 """What repeats a hint that was lost: rows whose observed state lags are hinted again, what has expired is removed.
 
-Runs in the controller's loop, under its lease. Each sweep is a constant number of statements.
+Runs in the controller's loop, under its lease. Each sweep is a constant number of statements. While many tasks wait in
+the broker nothing is hinted again: in a ramp of thousands the repeats would outnumber the work.
 """
 
 import time
@@ -10,7 +11,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from portal import env
-from portal.core.hints import hint
+from portal.core.hints import backlog, hint
 from portal.core.leases import Held, fence
 from tenants import selectors as tenants
 from tenants.tasks import reconcile_tenant
@@ -71,10 +72,12 @@ class Sweeper:
     def sweep(self) -> None:
         """Hint what lags, remove what has expired. Raises LeaseLost, DatabaseError."""
         self._last_s = time.monotonic()
+        is_room = backlog() < MOST_HINTS  # else the workers have not come yet to what was hinted before
         with transaction.atomic():
             fence(self._held)
-            for workload_id in [*self._hinted(_LAGGING), *self._hinted(_TO_CLEAN)]:
-                hint(tasks.reconcile_workload, str(workload_id))
+            if is_room:
+                for workload_id in [*self._hinted(_LAGGING), *self._hinted(_TO_CLEAN)]:
+                    hint(tasks.reconcile_workload, str(workload_id))
             with connection.cursor() as cursor:
                 cursor.execute("DELETE FROM core_idempotencykey WHERE expires_at < clock_timestamp()")
         for tenant_id in self._tenants_due():

@@ -12,6 +12,7 @@ from typing import Any
 
 import redis
 import structlog
+from celery import current_app
 from django.conf import settings
 from django.db import transaction
 
@@ -81,7 +82,7 @@ class Sender:
 
 _sender = Sender()
 _local = threading.local()
-_publisher: dict[int, "redis.Redis"] = {}
+_clients: dict[int, "redis.Redis"] = {}
 
 
 @atexit.register
@@ -118,6 +119,14 @@ def wait_for_wake(name: str, timeout_s: float) -> bool:
         return False
 
 
+def backlog() -> int:
+    """Return how many tasks wait in the broker; 0 while it is away, since then nothing waits there for anybody."""
+    try:
+        return int(_client().llen(current_app.conf.task_default_queue))
+    except (redis.RedisError, OSError):
+        return 0
+
+
 def _enqueue(task: Any, args: tuple[str, ...]) -> None:
     if task.app.conf.task_always_eager:
         task.apply_async(args=args)
@@ -136,11 +145,15 @@ def _connect() -> "redis.Redis":
     )
 
 
-def _publish(name: str) -> None:
-    client = _publisher.get(os.getpid())
+def _client() -> "redis.Redis":
+    client = _clients.get(os.getpid())
     if client is None:
-        client = _publisher[os.getpid()] = _connect()
-    client.publish(wake_topic(name), b"")
+        client = _clients[os.getpid()] = _connect()
+    return client
+
+
+def _publish(name: str) -> None:
+    _client().publish(wake_topic(name), b"")
 
 
 def _subscriptions() -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import threading
 import time
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -10,7 +11,8 @@ import pytest
 from django.db import transaction
 
 from portal.core import hints
-from portal.core.hints import Sender, flush, hint, wait_for_wake, wake
+from portal.core.hints import Sender, backlog, flush, hint, wait_for_wake, wake
+from workloads.tasks import reconcile_workload
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -107,7 +109,7 @@ def test_a_wake_between_two_waits_is_not_lost_and_several_are_one() -> None:
 def test_without_a_broker_a_wait_ends_by_its_timeout_and_a_wake_is_lost_quietly(
     settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hints, "_publisher", {})
+    monkeypatch.setattr(hints, "_clients", {})
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
     started = time.monotonic()
     wake("nobody")
@@ -115,3 +117,10 @@ def test_without_a_broker_a_wait_ends_by_its_timeout_and_a_wake_is_lost_quietly(
     assert not wait_for_wake("nobody", 0.2)
     assert 0.2 <= time.monotonic() - started < 5
     assert flush()
+    assert backlog() == 0
+
+
+def test_the_backlog_is_what_waits_in_the_queue_of_the_workers() -> None:
+    before = backlog()
+    reconcile_workload.apply_async(args=(str(uuid.uuid4()),))
+    assert backlog() == before + 1

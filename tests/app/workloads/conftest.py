@@ -44,4 +44,5 @@ def hints(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     told: list[str] = []
     for module in ("workloads.controller.loop", "workloads.sweeps"):
         monkeypatch.setattr(f"{module}.hint", lambda task, *args: told.append(args[0]))
+    monkeypatch.setattr("workloads.sweeps.backlog", lambda: 0)  # other tests leave tasks that no worker takes
     return told

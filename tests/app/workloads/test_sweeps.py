@@ -12,7 +12,7 @@ from portal.core.leases import LeaseLost
 from portal.core.models import IdempotencyKey, Lease, User
 from tenants.models import Tenant
 from workloads.models import Attempt, Workload
-from workloads.sweeps import Sweeper
+from workloads.sweeps import MOST_HINTS, Sweeper
 
 pytestmark = pytest.mark.django_db
 LONG_AGO = datetime.now(UTC) - timedelta(hours=1)
@@ -39,6 +39,17 @@ def test_a_starting_workload_without_an_object_is_hinted_once_in_a_while(
     change(attempt, hinted_at=LONG_AGO)
     sweeper.sweep()
     assert hints == [str(attempt.workload_id)] * 2
+
+
+def test_nothing_is_hinted_again_while_many_tasks_wait_in_the_broker(
+    sweeper: Sweeper, attempt: Attempt, hints: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workloads.sweeps.backlog", lambda: MOST_HINTS)
+    sweeper.sweep()
+    assert hints == []
+    monkeypatch.setattr("workloads.sweeps.backlog", lambda: MOST_HINTS - 1)
+    sweeper.sweep()
+    assert hints == [str(attempt.workload_id)]
 
 
 def test_one_that_has_its_object_or_is_claimed_is_left_alone(

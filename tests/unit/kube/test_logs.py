@@ -1,6 +1,7 @@
 """The log reader against a small server on loopback that streams as told."""
 
 import asyncio
+from asyncio.sslproto import SSLProtocol
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -179,3 +180,7 @@ async def test_a_reader_that_leaves_closes_the_connection(upstream: Upstream, so
     await anext(lines)
     await lines.aclose()
     await asyncio.wait_for(gone.wait(), 5)
+
+
+def test_tls_connections_keep_small_read_buffers() -> None:
+    assert SSLProtocol.max_size == 32 * 1024
