@@ -10,6 +10,7 @@ urlpatterns = [
     path("docs/<path:path>", docs.docs, name="docs_page"),
     path("help/", helping.help_page, name="help"),
     path("search/", search.search, name="search"),
+    path("cluster-notice/", views.cluster_notice, name="cluster_notice"),
     path("healthz", views.healthz, name="healthz"),
     path("readyz", views.readyz, name="readyz"),
     path("preferences/theme/", views.set_theme, name="set_theme"),

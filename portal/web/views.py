@@ -4,7 +4,7 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_GET, require_POST
 
@@ -27,6 +27,13 @@ def healthz(request: HttpRequest) -> HttpResponse:
 def readyz(request: HttpRequest) -> HttpResponse:
     report = health.report()
     return JsonResponse(report, status=200 if report["status"] != "down" else 503)
+
+
+@route(Action.SIGNED_IN)
+@require_GET
+def cluster_notice(request: HttpRequest) -> HttpResponse:
+    """Answer what a page says on top of the cluster; nothing while all is well. Asked while something is said."""
+    return render(request, "components/_cluster_notice.html")
 
 
 @route(Action.PUBLIC)

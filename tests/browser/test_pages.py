@@ -302,3 +302,4 @@ def test_a_cluster_that_is_away_is_told_on_every_page(
             expect(page.locator(banner)).to_be_visible()
         found = problems_of(page, banner)
     assert found == []
+    expect(page.locator(banner)).to_have_count(0, timeout=60_000)  # and goes by itself when it is over

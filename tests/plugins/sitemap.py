@@ -53,6 +53,7 @@ NOT_WALKED: dict[str, str] = {
     "workloads:log-lines": _DATA,
     "workloads:log-download": _DATA,
     "workloads:yaml-download": _DATA,
+    "cluster_notice": _PART,
     "workloads:rows": _PART,
     "workloads:head": _PART,
     "workloads:verdict": _PART,

@@ -71,6 +71,7 @@ ONLY_PAGES: dict[str, str] = {
     "docs": "the guides, as text",
     "docs_page": "the guides, as text",
     "help": "texts for people; every code's text comes with it in REST too",
+    "cluster_notice": "a part of a page; programs read readyz",
     "healthz": "for probes, and readable by programs as it is",
     "readyz": "for probes, and readable by programs as it is",
     "workloads:columns": "which columns a table shows; REST gives all",

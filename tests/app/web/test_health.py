@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from django.db import OperationalError
 from django.test import Client
 from django.utils import timezone
 
-from portal.core.models import ClusterStatus
+from portal.core.models import ClusterStatus, User
 from portal.web import health
 from portal.web.cluster_health import STALE_AFTER_S, cluster_health
 
@@ -124,3 +125,13 @@ def test_without_a_database_it_takes_no_visitors(client: Client, monkeypatch: py
     answer = client.get("/readyz")
     assert answer.status_code == 503
     assert answer.json() == {"status": "down", "database": "away"}
+
+
+def test_what_a_page_says_of_the_cluster_can_be_asked_alone_and_is_nothing_when_all_is_well(
+    client_of: Callable[[User], Client], make_user: Callable[..., User], progress_file: Path
+) -> None:
+    client = client_of(make_user("reader"))
+    ClusterStatus.objects.update(reachable_at=None)
+    assert "cluster-absent" in client.get("/cluster-notice/").content.decode()
+    heard(reachable_s=1, synced_s=2)
+    assert client.get("/cluster-notice/").content.strip() == b""
