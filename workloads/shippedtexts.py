@@ -22,7 +22,7 @@ TEXTS = (
     _("Fails on purpose"),
     _("Ends with exit code 3 after a clear message, to see how a failure is explained."),
     _("Uses too much memory"),
-    _("Takes more and more memory until the kernel ends it, to see how that is explained."),
+    _("Takes more and more memory until it is ended for that, to see how it is explained."),
 )
 _SHIPPED = frozenset(TEXTS)
 

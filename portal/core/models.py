@@ -135,7 +135,7 @@ class Scope(models.TextChoices):
 
     READ = "read", _("Read")
     SUBMIT = "submit", _("Submit and cancel work")
-    MANAGE = "manage", _("Manage tenants, members and tokens")
+    MANAGE = "manage", _("Manage templates, tenants, members and tokens")
 
 
 class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
