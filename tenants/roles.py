@@ -26,8 +26,11 @@ GRANTS: dict[str, frozenset[Action]] = {Role.VIEWER: _VIEWER, Role.DEVELOPER: _D
 def memberships_of(user: User) -> list[Membership]:
     """Return the user's memberships with their tenants, by slug. One query, remembered on the user for its request.
 
-    Who acts by a token that is bound to a tenant has no other.
+    Who acts by a token that is bound to a tenant has no other. For those who see all tenants the query is that of
+    `shown_tenants`, which the shell of each page asks anyway; a second one where they have more than that shows.
     """
+    if _sees_all(user) and not hasattr(user, "roles_seen"):
+        shown_tenants(user)
     seen: list[Membership] | None = getattr(user, "roles_seen", None)
     if seen is None:
         rows = Membership.objects.filter(user=user).select_related("tenant").order_by("tenant__slug")
@@ -45,10 +48,13 @@ def shown_tenants(user: User) -> list[Tenant]:
     """
     seen: list[Tenant] | None = getattr(user, "tenants_seen", None)
     if seen is None:
-        staff = user.is_platform_admin or user.is_auditor
-        seen = _all_tenants(user) if staff else [found.tenant for found in memberships_of(user)][:MOST_SHOWN]
+        seen = _all_tenants(user) if _sees_all(user) else [found.tenant for found in memberships_of(user)][:MOST_SHOWN]
         user.tenants_seen = seen  # type: ignore[attr-defined]
     return seen
+
+
+def _sees_all(user: User) -> bool:
+    return user.is_platform_admin or user.is_auditor
 
 
 def _all_tenants(user: User) -> list[Tenant]:

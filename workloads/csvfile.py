@@ -42,7 +42,7 @@ def _parts(
     cursor: Cursor | None = None
     while True:
         page = selectors.workload_list(
-            user=user, filters=filters, cursor=cursor, limit=PAGE_ROWS, oldest_first=oldest_first, with_spec=False
+            user=user, filters=filters, cursor=cursor, limit=PAGE_ROWS, oldest_first=oldest_first
         )
         with translation.override(language):
             rows = [columns.csv_cells(wanted, row) for row in presentation.told_all(page.rows)]

@@ -147,7 +147,6 @@ def _page(user: User, listing: Listing) -> Page:
         filters=listing.filters,
         cursor=listing.cursor,
         oldest_first=listing.oldest_first,
-        with_spec=False,
     )
 
 

@@ -76,7 +76,7 @@ def found_for(user: User, text: str) -> list[Group]:
 
 def _work(user: User, text: str) -> list[Found]:
     filters = Filters(text=text) if text else Filters(mine=True, active=True)
-    page = selectors.workload_list(user=user, filters=filters, limit=MOST_WORK, with_spec=False)
+    page = selectors.workload_list(user=user, filters=filters, limit=MOST_WORK)
     return [
         Found(
             row.name,

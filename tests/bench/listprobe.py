@@ -85,7 +85,7 @@ def _rows_alone(user: Any) -> str:
     """Return what REST answers without the request around it: no session, no permissions, no renderer."""
     listed, told = import_string("workloads.selectors.workload_list"), import_string("workloads.api.told.row_told")
     filters = import_string("workloads.selectors.Filters")()
-    return json.dumps([told(row) for row in listed(user=user, filters=filters, with_spec=False).rows])
+    return json.dumps([told(row) for row in listed(user=user, filters=filters).rows])
 
 
 def _by_hand(user_id: uuid.UUID) -> str:

@@ -161,6 +161,5 @@ def _listed(request: Request, tenant: str = "") -> Response:
         cursor=cursor,
         limit=limit_of(request),
         oldest_first=asked["order"] == "oldest",
-        with_spec=False,
     )
     return list_response(request, [told.row_told(row) for row in page.rows], page.older.token() if page.older else None)

@@ -52,9 +52,10 @@ def counted(who: str) -> int:
     """Count one more of this minute and return how many; 0 while the broker is away."""
     key = f"api:{who}:{int(time.time()) // WINDOW_S}"
     try:
-        if cache.add(key, 1, timeout=2 * WINDOW_S):
-            return 1
-        return int(cache.incr(key))
+        try:
+            return int(cache.incr(key))
+        except ValueError:  # the first of this minute
+            return 1 if cache.add(key, 1, timeout=2 * WINDOW_S) else int(cache.incr(key))
     except (RedisError, OSError, ValueError) as exc:
         log.warning("calls are not counted", error=str(exc))
         return 0

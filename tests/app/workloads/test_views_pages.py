@@ -43,10 +43,10 @@ def statements(client: Client, path: str) -> int:
 
 
 def test_a_list_page_costs_six_statements_at_most_whatever_its_size(
-    tenant: Tenant, owner: User, platform_admin: User, client_of: Callable[[User], Client]
+    tenant: Tenant, owner: User, platform_admin: User, auditor: User, client_of: Callable[[User], Client]
 ) -> None:
     queries = ("", "?view=all&q=n9&state=queued&tenant=vision")
-    asked = [(client_of(who), query) for who in (owner, platform_admin) for query in queries]
+    asked = [(client_of(who), query) for who in (owner, platform_admin, auditor) for query in queries]
     many(tenant, owner, SMALL)
     small = [statements(client, f"/workloads/{query}") for client, query in asked]
     many(tenant, owner, LARGE - SMALL)
