@@ -47,16 +47,24 @@ def expire(held: Held) -> int:
 
 
 def remove(held: Held, store: ChunkStore) -> int:
-    """Remove chunks, at most 500 at a time, of expired logs; returns how many. Raises LeaseLost, OSError.
+    """Remove chunks, at most 500 at a time, of expired logs; returns how many. Raises LeaseLost.
 
-    The store loses a chunk before its row goes: so no chunk is left that no row names.
+    The store loses a chunk before its row goes: so no chunk is left that no row names. Raises OSError at the end when
+    the store kept some; the others are gone.
     """
-    chunks = list(LogChunk.objects.filter(expired=True).order_by("pk").values_list("pk", "path")[:MOST_CHUNKS])
-    for _, path in chunks:
-        store.delete(path)
-    if not chunks:
-        return 0
-    with transaction.atomic():
-        fence(held)
-        LogChunk.objects.filter(pk__in=[pk for pk, _ in chunks]).delete()
-    return len(chunks)
+    chunks = LogChunk.objects.filter(expired=True).order_by("pk").values_list("pk", "path")[:MOST_CHUNKS]
+    removed, problem = [], None
+    for pk, path in chunks:
+        try:
+            store.delete(path)
+        except OSError as exc:
+            problem = exc
+        else:
+            removed.append(pk)
+    if removed:
+        with transaction.atomic():
+            fence(held)
+            LogChunk.objects.filter(pk__in=removed).delete()
+    if problem is not None:
+        raise problem
+    return len(removed)
