@@ -23,8 +23,9 @@ TENANT_CHECK_EVERY_S = 45.0
 CLEAN_AFTER_S = 30.0
 MOST_HINTS = 500
 
+# Chosen once, in a WITH: a subquery of IN may be run again for each row, and its limit with it.
 _LAGGING = """
-UPDATE workloads_workload SET hinted_at = clock_timestamp() WHERE id IN (
+WITH chosen AS MATERIALIZED (
   SELECT w.id FROM workloads_workload w
   WHERE w.state = ANY(%(active)s)
     AND (w.claimed_until IS NULL OR w.claimed_until <= clock_timestamp())
@@ -34,11 +35,11 @@ UPDATE workloads_workload SET hinted_at = clock_timestamp() WHERE id IN (
       WHERE a.workload_id = w.id AND a.released_at IS NULL AND a.ended_at IS NULL AND a.object_uid = ''))
   ORDER BY w.hinted_at NULLS FIRST, w.created LIMIT %(most)s
   FOR NO KEY UPDATE SKIP LOCKED)
-RETURNING id
+UPDATE workloads_workload w SET hinted_at = clock_timestamp() FROM chosen WHERE w.id = chosen.id RETURNING w.id
 """
 
 _TO_CLEAN = """
-UPDATE workloads_workload SET hinted_at = clock_timestamp() WHERE id IN (
+WITH chosen AS MATERIALIZED (
   SELECT w.id FROM workloads_workload w
   WHERE w.id IN (
       SELECT a.workload_id FROM workloads_attempt a
@@ -50,7 +51,7 @@ UPDATE workloads_workload SET hinted_at = clock_timestamp() WHERE id IN (
     AND (w.hinted_at IS NULL OR w.hinted_at <= clock_timestamp() - make_interval(secs => %(every)s))
   LIMIT %(most)s
   FOR NO KEY UPDATE SKIP LOCKED)
-RETURNING id
+UPDATE workloads_workload w SET hinted_at = clock_timestamp() FROM chosen WHERE w.id = chosen.id RETURNING w.id
 """
 
 _ACTIVE = [State.QUEUED.value, State.STARTING.value, State.RUNNING.value, State.STOPPING.value, State.SUSPENDED.value]

@@ -60,11 +60,13 @@ def claim(held: Held) -> int:
         if room <= 0:
             return 0
         cursor.execute(
-            f"""UPDATE workloads_workload SET log_collector = %(me)s, log_epoch = log_epoch + 1
-                WHERE id IN (
+            # Chosen once: a subquery of IN may be run again for each row, and its limit with it.
+            f"""WITH free AS MATERIALIZED (
                   SELECT w.id FROM workloads_workload w
                   WHERE {_OPEN} AND w.log_collector <> %(me)s AND NOT EXISTS ({_LIVE.format(holder="w.log_collector")})
-                  ORDER BY w.created, w.id LIMIT %(room)s FOR NO KEY UPDATE SKIP LOCKED)""",  # noqa: S608 (constants)
+                  ORDER BY w.created, w.id LIMIT %(room)s FOR NO KEY UPDATE SKIP LOCKED)
+                UPDATE workloads_workload w SET log_collector = %(me)s, log_epoch = log_epoch + 1
+                FROM free WHERE w.id = free.id""",  # noqa: S608 (constants)
             {"me": held.holder, "prefix": LEASE_PREFIX, "room": room},
         )
         return int(cursor.rowcount)

@@ -32,7 +32,7 @@ def expire(held: Held) -> int:
         fence(held)
         cursor.execute(
             """
-            WITH over AS (
+            WITH over AS MATERIALIZED (
               SELECT w.id FROM workloads_workload w
               WHERE w.log_sealed AND w.log_expired_at IS NULL AND w.log_last_seq > 0
                 AND w.ended_at < clock_timestamp() - make_interval(days => %s)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+from django.db import connection
 
 from portal.core.models import User
 from portal.kube.fake import FakeKube
@@ -46,3 +47,15 @@ def hints(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         monkeypatch.setattr(f"{module}.hint", lambda task, *args: told.append(args[0]))
     monkeypatch.setattr("workloads.sweeps.backlog", lambda: 0)  # other tests leave tasks that no worker takes
     return told
+
+
+@pytest.fixture
+def plan_row_by_row(db: None) -> Callable[[], None]:
+    """Have the database look subqueries up for each row until the test ends, as its statistics may make it choose."""
+
+    def plan() -> None:
+        with connection.cursor() as cursor:
+            for choice in ("hashjoin", "mergejoin", "hashagg", "sort", "material"):
+                cursor.execute(f"SET LOCAL enable_{choice} = off")
+
+    return plan

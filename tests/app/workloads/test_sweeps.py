@@ -41,6 +41,24 @@ def test_a_starting_workload_without_an_object_is_hinted_once_in_a_while(
     assert hints == [str(attempt.workload_id)] * 2
 
 
+def test_one_sweep_hints_no_more_than_its_bound_however_the_database_looks_rows_up(
+    sweeper: Sweeper,
+    make_workload: Callable[..., Workload],
+    admit: Callable[..., Attempt],
+    tenant: Tenant,
+    owner: User,
+    hints: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    plan_row_by_row: Callable[[], None],
+) -> None:
+    for _ in range(5):
+        admit(make_workload(tenant, owner))
+    monkeypatch.setattr("workloads.sweeps.MOST_HINTS", 2)
+    plan_row_by_row()
+    sweeper.sweep()
+    assert len(hints) == 2
+
+
 def test_nothing_is_hinted_again_while_many_tasks_wait_in_the_broker(
     sweeper: Sweeper, attempt: Attempt, hints: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,6 +22,17 @@ SignedIn = Callable[[User], Client]
 pytestmark = pytest.mark.django_db
 
 
+class StoreThatKeeps(DirectoryChunkStore):
+    """A store that does not let go of one chunk."""
+
+    kept = ""
+
+    def delete(self, path: str) -> None:
+        if path == self.kept:
+            raise OSError("not permitted")
+        super().delete(path)
+
+
 class FailingStore(DirectoryChunkStore):
     """A store that loses one chunk and then is away."""
 
@@ -111,6 +122,22 @@ def test_what_a_store_that_failed_left_is_removed_at_the_next_round(
     assert read.lines_after(sealed.pk, 0, 100) == []  # no error for readers, though the row still names a chunk
     assert retention.remove(held, store) == 1
     assert LogChunk.objects.count() == 0
+
+
+def test_a_chunk_that_the_store_keeps_holds_up_no_other(sealed: Workload, held: Held, chunk_directory: Path) -> None:
+    first = LogChunk.objects.get()
+    LogChunk.objects.create(
+        workload=sealed, first_seq=21, last_seq=21, first_time_ns=1, last_time_ns=1, lines=1, text_bytes=1,
+        path=f"{sealed.pk}/21-21",
+    )  # fmt: skip
+    keeping = StoreThatKeeps(chunk_directory)
+    keeping.put(f"{sealed.pk}/21-21", b"x")
+    keeping.kept = first.path
+    retention.expire(held)
+    with pytest.raises(OSError, match="not permitted"):
+        retention.remove(held, keeping)
+    assert list(LogChunk.objects.all()) == [first]
+    assert files(chunk_directory) == 1
 
 
 def test_the_page_says_until_when_a_log_is_kept_and_later_that_it_was_removed(

@@ -87,12 +87,17 @@ def test_a_dead_collectors_workloads_are_taken_in_a_new_epoch(held: Held, runnin
     assert ownership.owned(held) == {}
 
 
+@pytest.mark.parametrize("row_by_row", [False, True])
 def test_two_collectors_share_what_is_free(
     tenant: Tenant,
     owner: User,
     make_workload: Callable[..., Workload],
     pod_of: Callable[..., Pod],
+    plan_row_by_row: Callable[[], None],
+    row_by_row: bool,
 ) -> None:
+    if row_by_row:
+        plan_row_by_row()
     for _ in range(5):
         pod_of(make_workload(tenant, owner, state="running"))
     first, second = collector(), collector()
