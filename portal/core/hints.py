@@ -166,13 +166,16 @@ def _subscriptions() -> dict[str, Any]:
 def _subscription(name: str) -> Any:
     known = _subscriptions()
     if name not in known:
-        pubsub = _connect().pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
+        pubsub = _connect().pubsub()  # type: ignore[no-untyped-call]
         pubsub.subscribe(wake_topic(name))
+        if pubsub.get_message(timeout=_SOCKET_TIMEOUT_S) is None:  # until the broker confirms it, wakes are lost
+            raise redis.TimeoutError(f"no confirmation of a subscription: {name}")
         known[name] = pubsub
     return known[name]
 
 
 def _heard(pubsub: Any, deadline: float) -> bool:
+    # A subscription made anew after a lost connection is confirmed again and counts as a wake: one may have been lost.
     heard = False
     while (left_s := deadline - time.monotonic()) > 0 and not heard:
         heard = pubsub.get_message(timeout=left_s) is not None

@@ -102,8 +102,15 @@ def test_a_wake_between_two_waits_is_not_lost_and_several_are_one() -> None:
     for _ in range(3):
         wake("between")
         assert flush()
+    # The broker may answer who publishes before it writes to who listens; by its answer to the next command it has.
+    assert hints._client().ping()
     assert wait_for_wake("between", 30)
     assert not wait_for_wake("between", 0.05)
+
+
+def test_once_a_wait_has_ended_no_wake_is_lost_even_if_it_was_the_first_and_waited_for_nothing() -> None:
+    wait_for_wake("first", 0)
+    assert hints._client().pubsub_numsub(hints.wake_topic("first")) == [(hints.wake_topic("first").encode(), 1)]
 
 
 def test_without_a_broker_a_wait_ends_by_its_timeout_and_a_wake_is_lost_quietly(
