@@ -1,5 +1,6 @@
 """Forms of tenants and members: they parse; what is acceptable is for services to say."""
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django import forms
@@ -10,8 +11,10 @@ from portal.core.errors import Rejected
 from portal.core.fields import CpuField, MemoryField
 from portal.core.models import User
 from tenants import specs
-from tenants.models import Membership, Tenant
-from tenants.specs import Limits
+from tenants.models import Membership, QuotaLine, ResourceType
+from tenants.specs import CPU, GPUS, MEMORY, PODS, Unit
+
+DEFAULT_LIMITS = {CPU: 8_000, MEMORY: 16_384, PODS: 50, GPUS: 0}
 
 
 class RejectingForm(forms.Form):
@@ -25,23 +28,31 @@ class RejectingForm(forms.Form):
 
 
 class TenantForm(RejectingForm):
-    """A tenant's name and its four limits. Field names are the columns', as services name them."""
+    """A tenant's name and its nominal quotas: a field for each resource type, named by its key."""
 
     name = forms.CharField(label=_("Name"), max_length=specs.MAX_TENANT_NAME, help_text=_("As people call the team"))
-    cpu_limit_millicores = CpuField(label=_("CPU cores"))
-    memory_limit_mib = MemoryField(label=_("Memory"))
-    gpu_limit = forms.IntegerField(label=_("GPUs"), min_value=0)
-    pods_limit = forms.IntegerField(label=_("Pods"), min_value=0)
 
-    def limits(self) -> Limits:
-        """Return the limits of a form that is valid."""
-        values = self.cleaned_data
-        return Limits(
-            cpu_millicores=values["cpu_limit_millicores"],
-            memory_mib=values["memory_limit_mib"],
-            pods=values["pods_limit"],
-            gpus=values["gpu_limit"],
-        )
+    def __init__(self, *args: Any, types: Sequence[ResourceType], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._keys = [found.key for found in types]
+        for found in types:
+            self.fields[found.key] = _amount_field(found)
+
+    def limit_fields(self) -> list[forms.BoundField]:
+        """Return the fields of quotas, as a page shows them together."""
+        return [self[key] for key in self._keys]
+
+    def limits(self) -> dict[str, int]:
+        """Return the quotas of a form that is valid."""
+        return {key: self.cleaned_data[key] for key in self._keys}
+
+
+def _amount_field(found: ResourceType) -> forms.Field:
+    if found.unit == Unit.MILLICORES:
+        return CpuField(label=found.label)
+    if found.unit == Unit.MIB:
+        return MemoryField(label=found.label)
+    return forms.IntegerField(label=found.label, min_value=0)
 
 
 class NewTenantForm(TenantForm):
@@ -73,8 +84,7 @@ class MemberForm(RejectingForm):
         return user
 
 
-def initial_of(tenant: Tenant | None = None) -> dict[str, Any]:
-    """Return the first values of a tenant's form; for a new one the defaults of the table."""
-    shown = tenant or Tenant()
-    names = ("name", "cpu_limit_millicores", "memory_limit_mib", "gpu_limit", "pods_limit")
-    return {name: getattr(shown, name) for name in names}
+def initial_of(lines: Iterable[QuotaLine] = (), *, name: str = "") -> dict[str, Any]:
+    """Return the first values of a tenant's form: of its quotas, for a new one of modest ones."""
+    quotas = {found.type.key: found.nominal for found in lines}
+    return {"name": name, **(quotas or DEFAULT_LIMITS)}

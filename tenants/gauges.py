@@ -1,16 +1,27 @@
-"""Limits as bars: what is held, what a request would add, and how much there is. Figures and widths only, no table."""
+"""Quotas as bars: what is held, what a request would add, and how much there is. Figures and widths only, no table."""
 
-from collections.abc import Callable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from django.utils.functional import Promise
-from django.utils.translation import gettext_lazy as _
 
 from portal.core import units
-from tenants.specs import Limits
-from tenants.usage import NOTHING
+from tenants.models import QuotaLine
+from tenants.specs import Amounts, Unit
 
 FULL_FROM_PCT = 90.0
+_NOTHING: Mapping[str, int] = {}
+
+
+class Bar(NamedTuple):
+    """The amounts of one resource, in its unit."""
+
+    label: str | Promise
+    unit: Unit
+    limit: int
+    held: int
+    added: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,35 +39,40 @@ class Gauge:
     exceeded: bool
 
 
-def gauges_of(limits: Limits, held: Limits, adding: Limits = NOTHING) -> list[Gauge]:
-    """Return the bars of a tenant's four limits; a resource that it neither may use nor uses is left out."""
-    rows: list[tuple[Promise, int, int, int, Callable[[int], str]]] = [
-        (_("CPU cores"), limits.cpu_millicores, held.cpu_millicores, adding.cpu_millicores, _cores),
-        (_("Memory"), limits.memory_mib, held.memory_mib, adding.memory_mib, _memory),
-        (_("GPUs"), limits.gpus, held.gpus, adding.gpus, str),
-        (_("Pods"), limits.pods, held.pods, adding.pods, str),
-    ]
-    return [
-        _gauge(label, (limit, used, more), text(limit), text(used), text(more) if more else "")
-        for label, limit, used, more, text in rows
-        if limit or used or more
-    ]
+def quota_gauges(lines: Iterable[QuotaLine], adding: Amounts = _NOTHING) -> list[Gauge]:
+    """Return the bars of a tenant's quota, given with its types."""
+    return gauges_of(
+        Bar(row.type.label, Unit(row.type.unit), row.nominal, row.used, adding.get(row.type.key, 0)) for row in lines
+    )
 
 
-def _gauge(label: str | Promise, amounts: tuple[int, int, int], limit: str, held: str, added: str) -> Gauge:
-    most, used, more = amounts
-    used_pct = _share_pct(used, most)
-    add_pct = min(_share_pct(more, most), 100.0 - used_pct)
+def gauges_of(bars: Iterable[Bar]) -> list[Gauge]:
+    """Return bars with their words and widths; a resource of which there is nothing and nothing held is left out."""
+    return [_gauge(bar) for bar in bars if bar.limit or bar.held or bar.added]
+
+
+def amount_text(unit: Unit, amount: int) -> str:
+    """Return an amount in words, without the name of what it is of: "1.5", "3 GiB", "2"."""
+    if unit is Unit.MILLICORES:
+        return f"{amount / 1000:.2f}".rstrip("0").rstrip(".")
+    if unit is Unit.MIB:
+        return units.bytes_text(amount * units.MIB_BYTES) if amount else "0"
+    return str(amount)
+
+
+def _gauge(bar: Bar) -> Gauge:
+    used_pct = _share_pct(bar.held, bar.limit)
+    add_pct = min(_share_pct(bar.added, bar.limit), 100.0 - used_pct)
     return Gauge(
-        label=label,
-        held=held,
-        limit=limit,
-        added=added,
+        label=bar.label,
+        held=amount_text(bar.unit, bar.held),
+        limit=amount_text(bar.unit, bar.limit),
+        added=amount_text(bar.unit, bar.added) if bar.added else "",
         used_width=f"{used_pct:.2f}%",
         add_x=f"{used_pct:.2f}%",
         add_width=f"{add_pct:.2f}%",
         full=used_pct >= FULL_FROM_PCT,
-        exceeded=used + more > most,
+        exceeded=bar.held + bar.added > bar.limit,
     )
 
 
@@ -64,11 +80,3 @@ def _share_pct(part: int, whole: int) -> float:
     if whole <= 0:
         return 100.0 if part else 0.0
     return min(part * 100 / whole, 100.0)
-
-
-def _cores(cpu_millicores: int) -> str:
-    return f"{cpu_millicores / 1000:.2f}".rstrip("0").rstrip(".")
-
-
-def _memory(memory_mib: int) -> str:
-    return units.bytes_text(memory_mib * units.MIB_BYTES) if memory_mib else "0"

@@ -1,7 +1,7 @@
 """The audit trail in words: one sentence an entry, in the reader's language. Reads no table; trusts no value."""
 
 import datetime as dt
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
 from portal.core.models import AuditEntry, PlatformRole
+from tenants import specs
 from tenants.models import Membership
 
 Values = dict[str, Any]
@@ -83,15 +84,21 @@ _TELLERS: dict[str, Callable[[Values, Values], str]] = {
 
 def _changes(before: Values, after: Values) -> str:
     """Return what differs as "label: old → new", joined; values are shown as they were stored."""
-    labels = {
-        "name": _("name"),
-        "cpu_limit_millicores": _("CPU limit (millicores)"),
-        "memory_limit_mib": _("memory limit (MiB)"),
-        "pods_limit": _("pod limit"),
-        "gpu_limit": _("GPU limit"),
-        "full_name": _("full name"),
-        "email": _("email address"),
-    }
+    labels = {"name": _("name"), "full_name": _("full name"), "email": _("email address")}
     changed = [name for name in labels if name in after and before.get(name) != after[name]]
     parts = [f"{labels[name]}: {before.get(name) or '–'} → {after[name] or '–'}" for name in changed]
-    return "; ".join(parts) or _("preferences")
+    return "; ".join([*parts, *_quota_changes(before.get("limits"), after.get("limits"))]) or _("preferences")
+
+
+def _quota_changes(before: Any, after: Any) -> list[str]:
+    if not isinstance(before, Mapping) or not isinstance(after, Mapping):
+        return []
+    labels = {
+        specs.CPU: _("CPU limit (millicores)"),
+        specs.MEMORY: _("memory limit (MiB)"),
+        specs.PODS: _("pod limit"),
+        specs.GPUS: _("GPU limit"),
+    }
+    known = [*(key for key in labels if key in after), *sorted(after.keys() - labels.keys())]
+    changed = [key for key in known if before.get(key) != after[key]]
+    return [f"{labels.get(key, key)}: {before.get(key, 0)} → {after[key]}" for key in changed]

@@ -14,6 +14,8 @@ nothing new, and only shrinks as work ends.
 import enum
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple
+from uuid import UUID
 
 
 class Shortage(enum.Enum):
@@ -100,6 +102,12 @@ class Pair:
 
     line: Line = Line()
     pool: Pool | None = None
+
+    @property
+    def ceiling(self) -> int:
+        """The most that the tenant could hold if it were alone, as the bounds are; never below 0."""
+        most = self.line.bounds.most
+        return max(0, most if self.pool is None else min(most, self.line.bounds.kept + self.pool.lendable))
 
     @property
     def room(self) -> int:
@@ -209,6 +217,95 @@ def pool_faults(pool: Pool, lines: Iterable[Line]) -> list[str]:
     wanted = pool_of(lines)
     found = [name for name in ("lendable", "used") if getattr(pool, name) != getattr(wanted, name)]
     return found if pool.overhang == _pool_excess(pool) else [*found, "overhang"]
+
+
+class Short(NamedTuple):
+    """Why an amount does not fit: the type's key, which bound it is, and the rows as they are."""
+
+    key: str
+    shortage: Shortage
+    pair: Pair
+
+
+class Book:
+    """The rows of some tenants and their cohorts' pools, worked on in memory; knows which of them have changed.
+
+    `lines` by (tenant, type key), `pools` by (cohort, type key), `cohorts` the cohort of each tenant that has one. A
+    missing line is one without quota.
+    """
+
+    def __init__(
+        self,
+        lines: Mapping[tuple[UUID, str], Line],
+        pools: Mapping[tuple[UUID, str], Pool] | None = None,
+        cohorts: Mapping[UUID, UUID] | None = None,
+    ) -> None:
+        self._lines, self._pools, self._cohorts = dict(lines), dict(pools or {}), dict(cohorts or {})
+        self._first_lines, self._first_pools = dict(self._lines), dict(self._pools)
+
+    def copy(self) -> "Book":
+        """Return a book of its own that says the same, for a plan that may come to nothing."""
+        return Book(self._lines, self._pools, self._cohorts)
+
+    def cohort_of(self, tenant: UUID) -> UUID | None:
+        """Return the cohort of a tenant, or None."""
+        return self._cohorts.get(tenant)
+
+    def pair(self, tenant: UUID, key: str) -> Pair:
+        """Return a tenant's line of a type with the pool behind it."""
+        cohort = self._cohorts.get(tenant)
+        pool = None if cohort is None else self._pools.get((cohort, key), Pool())
+        return Pair(self._lines.get((tenant, key), Line()), pool)
+
+    def above_ceiling(self, tenant: UUID, asks: Mapping[str, int]) -> Short | None:
+        """Return the first type of which more is asked than the tenant could ever hold; None without one."""
+        for key, amount in asks.items():
+            pair = self.pair(tenant, key)
+            if amount > pair.ceiling:
+                return Short(key, Shortage.QUOTA, pair)
+        return None
+
+    def short(self, tenant: UUID, asks: Mapping[str, int]) -> Short | None:
+        """Return the first type that is short now; None if all that is asked may be charged."""
+        for key, amount in asks.items():
+            pair = self.pair(tenant, key)
+            if (found := shortage(pair, amount)) is not None:
+                return Short(key, found, pair)
+        return None
+
+    def charge(self, tenant: UUID, asks: Mapping[str, int]) -> None:
+        """Charge all that is asked. Raises ValueError where it does not fit, and then may have charged a part."""
+        for key, amount in asks.items():
+            self._put(tenant, key, charge(self.pair(tenant, key), amount))
+
+    def give_back(self, tenant: UUID, held: Mapping[str, int]) -> None:
+        """Give back what was held. Raises ValueError where it was not, and then may have given a part."""
+        for key, amount in held.items():
+            self._put(tenant, key, give_back(self.pair(tenant, key), amount))
+
+    def rebound(self, tenant: UUID, key: str, bounds: Bounds, *, keep: bool) -> None:
+        """Set new bounds. Raises what the function of this name raises."""
+        self._put(tenant, key, rebound(self.pair(tenant, key), bounds, keep=keep))
+
+    def changed_lines(self) -> dict[tuple[UUID, str], Line]:
+        """Return the lines that are not as they came."""
+        return {key: line for key, line in self._lines.items() if self._first_lines.get(key) != line}
+
+    def changed_pools(self) -> dict[tuple[UUID, str], Pool]:
+        """Return the pools that are not as they came."""
+        return {key: pool for key, pool in self._pools.items() if self._first_pools.get(key) != pool}
+
+    def tenants_with_other_bounds(self) -> set[UUID]:
+        """Return the tenants of which a line's `hard` has changed: the cluster's quota must follow."""
+        changed = self.changed_lines().items()
+        return {key[0] for key, line in changed if self._first_lines.get(key, Line()).hard != line.hard}
+
+    def _put(self, tenant: UUID, key: str, pair: Pair) -> None:
+        before = self.pair(tenant, key)
+        if pair.line != before.line:
+            self._lines[tenant, key] = pair.line
+        if pair.pool is not None and pair.pool != before.pool:
+            self._pools[self._cohorts[tenant], key] = pair.pool
 
 
 def summed(amounts: Iterable[Mapping[str, int]]) -> dict[str, int]:

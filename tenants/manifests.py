@@ -5,10 +5,11 @@ failed, so the finished pod of an attempt never stands in the way of the next on
 ConfigMaps include what is kept after its end, hence their room.
 """
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from tenants.specs import Limits, NamespaceSpec
+from tenants.specs import MEMORY, PODS, NamespaceSpec, Quota, Unit, quantity
 
 Manifest = dict[str, Any]
 
@@ -76,22 +77,22 @@ def content_manifests(spec: NamespaceSpec) -> list[Manifest]:
     ]
 
 
-def quota_hard(limits: Limits) -> dict[str, str]:
-    """Return the quota's limits as Kubernetes quantities.
+def quota_hard(quotas: Iterable[Quota]) -> dict[str, str]:
+    """Return the quota's limits as Kubernetes quantities; what a ResourceQuota has no name for is not in it.
 
     No `limits.cpu`: pods may use idle cores beyond their request, so they name no limit, and a quota on it would
     refuse them. What is counted, and guaranteed, is the request.
     """
-    cpu, storage = f"{limits.cpu_millicores}m", f"{limits.pods * EPHEMERAL_STORAGE_MIB_PER_POD}Mi"
-    kept = str(KEPT_OBJECTS + limits.pods)
+    counted = {quota.key: quota for quota in quotas if quota.quota_key}
+    pods = counted[PODS].most if PODS in counted else 0
+    memory = counted[MEMORY].most if MEMORY in counted else 0
+    storage = quantity(Unit.MIB, pods * EPHEMERAL_STORAGE_MIB_PER_POD)
+    kept = str(KEPT_OBJECTS + pods)
     return {
-        "requests.cpu": cpu,
-        "requests.memory": f"{limits.memory_mib}Mi",
-        "limits.memory": f"{limits.memory_mib}Mi",
+        **{quota.quota_key: quantity(quota.unit, quota.most) for quota in counted.values()},
+        "limits.memory": quantity(Unit.MIB, memory),
         "requests.ephemeral-storage": storage,
         "limits.ephemeral-storage": storage,
-        "requests.nvidia.com/gpu": str(limits.gpus),
-        "pods": str(limits.pods),
         "count/jobs.batch": kept,
         "count/configmaps": kept,
         **dict.fromkeys(_NOTHING_OF, "0"),
@@ -100,7 +101,7 @@ def quota_hard(limits: Limits) -> dict[str, str]:
 
 def quota_manifest(spec: NamespaceSpec) -> Manifest:
     """Return the second line of quota; the first is the portal's admission."""
-    return _manifest(spec, "v1", "ResourceQuota", QUOTA_NAME) | {"spec": {"hard": quota_hard(spec.limits)}}
+    return _manifest(spec, "v1", "ResourceQuota", QUOTA_NAME) | {"spec": {"hard": quota_hard(spec.quotas)}}
 
 
 def limit_range_manifest(spec: NamespaceSpec) -> Manifest:

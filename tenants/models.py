@@ -1,12 +1,42 @@
-"""Tenants and who belongs to them. No I/O, no logic in save()."""
+"""Tenants, who belongs to them, and the quota ledger. No I/O, no logic in save()."""
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.db import models
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from portal.core.models import User, UUIDModel
-from tenants import specs
+from tenants import ledger, specs
+
+
+class Cohort(UUIDModel):
+    """Tenants that lend each other the quota that they do not use."""
+
+    name = models.CharField(max_length=120, unique=True)
+    created = models.DateTimeField(auto_now_add=True)
+
+
+class ResourceType(UUIDModel):
+    """Something that pods ask for and quotas count. `quota_key` "" = no ResourceQuota can count it."""
+
+    class Unit(models.TextChoices):
+        MILLICORES = specs.Unit.MILLICORES, _("Thousandths of a core")
+        MIB = specs.Unit.MIB, _("MiB")
+        COUNT = specs.Unit.COUNT, _("Pieces")
+
+    key = models.SlugField(max_length=40, unique=True, editable=False)
+    kube_name = models.CharField(max_length=317)
+    label_en = models.CharField(max_length=60)
+    label_zh = models.CharField(max_length=60)
+    unit = models.CharField(max_length=10, choices=Unit.choices, default=Unit.COUNT)
+    quota_key = models.CharField(max_length=330, blank=True, default="")
+    position = models.PositiveSmallIntegerField(default=100)
+
+    @property
+    def label(self) -> str:
+        """Its name in the reader's language."""
+        return self.label_zh if (get_language() or "").startswith("zh") else self.label_en
 
 
 class TenantQuerySet(models.QuerySet["Tenant"]):
@@ -36,10 +66,7 @@ class Tenant(UUIDModel):
     status_detail = models.TextField(blank=True, default="")
     applied_generation = models.PositiveIntegerField(default=0)
     applied_at = models.DateTimeField(null=True)
-    cpu_limit_millicores = models.PositiveBigIntegerField(default=8_000)
-    memory_limit_mib = models.PositiveBigIntegerField(default=16_384)
-    pods_limit = models.PositiveIntegerField(default=50)
-    gpu_limit = models.PositiveIntegerField(default=0)
+    cohort = models.ForeignKey("Cohort", null=True, blank=True, on_delete=models.PROTECT, related_name="tenants")
 
     objects = TenantQuerySet.as_manager()
 
@@ -49,15 +76,6 @@ class Tenant(UUIDModel):
     @property
     def namespace(self) -> str:
         return specs.namespace_of(self.slug)
-
-    @property
-    def limits(self) -> specs.Limits:
-        return specs.Limits(
-            cpu_millicores=self.cpu_limit_millicores,
-            memory_mib=self.memory_limit_mib,
-            pods=self.pods_limit,
-            gpus=self.gpu_limit,
-        )
 
 
 class Membership(models.Model):
@@ -75,3 +93,60 @@ class Membership(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["user", "tenant"], name="membership_once")]
+
+
+class QuotaLine(models.Model):
+    """What a tenant may hold of a resource type, and holds: a row of the ledger (see `tenants.ledger`).
+
+    Whoever changes one has locked its tenant, and then the pools of its cohort.
+    """
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="quota_lines")
+    type = models.ForeignKey(ResourceType, on_delete=models.PROTECT, related_name="quota_lines")
+    nominal = models.PositiveBigIntegerField(default=0)
+    borrow_limit = models.PositiveBigIntegerField(default=0)
+    lend_limit = models.PositiveBigIntegerField(default=0)
+    used = models.PositiveBigIntegerField(default=0)
+    overhang = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "type"], name="quotaline_once"),
+            models.CheckConstraint(
+                condition=models.Q(used__lte=models.F("nominal") + models.F("borrow_limit") + models.F("overhang")),
+                name="quotaline_within_its_bounds",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(lend_limit__lte=models.F("nominal")), name="quotaline_lends_its_own"
+            ),
+        ]
+
+    @property
+    def line(self) -> ledger.Line:
+        """The row as the arithmetic takes it."""
+        bounds = ledger.Bounds(nominal=self.nominal, borrow_limit=self.borrow_limit, lend_limit=self.lend_limit)
+        return ledger.Line(bounds=bounds, used=self.used, overhang=self.overhang)
+
+
+class PoolLine(models.Model):
+    """What a cohort's tenants lend of a resource type together, and what is used of that: a row of the ledger."""
+
+    cohort = models.ForeignKey(Cohort, on_delete=models.CASCADE, related_name="pool_lines")
+    type = models.ForeignKey(ResourceType, on_delete=models.PROTECT, related_name="pool_lines")
+    lendable = models.PositiveBigIntegerField(default=0)
+    used = models.PositiveBigIntegerField(default=0)
+    overhang = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["cohort", "type"], name="poolline_once"),
+            models.CheckConstraint(
+                condition=models.Q(used__lte=models.F("lendable") + models.F("overhang")),
+                name="poolline_within_its_bounds",
+            ),
+        ]
+
+    @property
+    def pool(self) -> ledger.Pool:
+        """The row as the arithmetic takes it."""
+        return ledger.Pool(lendable=self.lendable, used=self.used, overhang=self.overhang)

@@ -28,7 +28,7 @@ from portal.kube.types import (
     Namespace,
     ResourceQuota,
 )
-from tenants import manifests, specs
+from tenants import manifests, selectors, specs
 from tenants.models import Tenant
 from tenants.specs import NamespaceSpec, Obstacle, TenantStatus
 
@@ -103,7 +103,7 @@ def namespace_spec(tenant: Tenant) -> NamespaceSpec:
         slug=tenant.slug,
         tenant_id=tenant.pk,
         installation_id=installation.installation_id(),
-        limits=tenant.limits,
+        quotas=selectors.quotas_of(tenant),
         dns_addresses=dns,
     )
 
@@ -146,7 +146,7 @@ def _namespace(kube: Kube, name: str) -> Namespace | None:
 
 def _completeness(kube: Kube, spec: NamespaceSpec, wait_s: float) -> Outcome:
     """Wait a little for the cluster to count by the new quota: before that it lets everything or nothing through."""
-    wanted = manifests.quota_hard(spec.limits)
+    wanted = manifests.quota_hard(spec.quotas)
     deadline = time.monotonic() + wait_s
     while True:
         quota = kube.get(RESOURCEQUOTAS, manifests.QUOTA_NAME, namespace=spec.namespace, as_type=ResourceQuota)

@@ -1,6 +1,7 @@
 """Reads of tenants for people and for the sweeps. Always through `visible_to` where a person asks."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -12,8 +13,8 @@ from portal.core import policy
 from portal.core.errors import NotVisible
 from portal.core.models import AuditEntry, User
 from portal.core.policy import Action
-from tenants.models import Membership, Tenant
-from tenants.specs import Obstacle, TenantStatus
+from tenants.models import Membership, QuotaLine, ResourceType, Tenant
+from tenants.specs import Obstacle, Quota, TenantStatus, Unit
 
 HISTORY_ROWS = 10
 
@@ -42,6 +43,34 @@ def tenant_history(*, user: User, tenant: Tenant) -> QuerySet[AuditEntry]:
     policy.require(user, Action.TENANT_HISTORY, tenant)
     about = AuditEntry.objects.filter(tenant_id=tenant.pk, action__regex="^(tenant|membership)[.]")
     return about.order_by("-id")
+
+
+def quota_lines(tenants: Collection[Tenant]) -> dict[UUID, list[QuotaLine]]:
+    """Return the ledger's rows of each of these tenants with their types, in the order of types. One statement.
+
+    The tenants were read through `visible_to`, or by who keeps the cluster in step.
+    """
+    found: dict[UUID, list[QuotaLine]] = defaultdict(list)
+    rows = QuotaLine.objects.filter(tenant__in=[tenant.pk for tenant in tenants]).select_related("type")
+    for row in rows.order_by("type__position", "type__key") if tenants else ():
+        found[row.tenant_id].append(row)
+    return found
+
+
+def has_quota(tenant: Tenant, key: str) -> bool:
+    """Tell whether a tenant may hold any of a resource type. One statement."""
+    return any(row.line.hard for row in QuotaLine.objects.filter(tenant=tenant, type__key=key))
+
+
+def quotas_of(tenant: Tenant) -> tuple[Quota, ...]:
+    """Return what the cluster's quota must say of a tenant: all that the ledger lets it hold at most. One statement."""
+    rows = quota_lines([tenant])[tenant.pk]
+    return tuple(Quota(row.type.key, row.type.quota_key, Unit(row.type.unit), row.line.hard) for row in rows)
+
+
+def resource_types() -> list[ResourceType]:
+    """Return all resource types in their order. One statement."""
+    return list(ResourceType.objects.order_by("position", "key"))
 
 
 def tenant_ids_not_applied() -> Sequence[UUID]:

@@ -1,6 +1,8 @@
 """What people do to tenants and memberships: policy, rows, audit, then a hint to the worker."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext_lazy as _
@@ -10,59 +12,73 @@ from portal.core.errors import Conflict, Rejected, Text
 from portal.core.hints import hint
 from portal.core.models import User
 from portal.core.policy import Action
-from tenants import specs, tasks
-from tenants.models import Membership, Tenant
-from tenants.specs import Limits, Role
-
-_LIMIT_FIELDS = {
-    "cpu_millicores": ("cpu_limit_millicores", specs.MAX_CPU_MILLICORES),
-    "memory_mib": ("memory_limit_mib", specs.MAX_MEMORY_MIB),
-    "pods": ("pods_limit", specs.MAX_PODS),
-    "gpus": ("gpu_limit", specs.MAX_GPUS),
-}
+from tenants import quotas, specs, tasks
+from tenants.ledger import Bounds
+from tenants.models import Membership, QuotaLine, ResourceType, Tenant
+from tenants.specs import Amounts, Role, Unit
 
 
-def tenant_create(*, actor: User, slug: str, name: str, limits: Limits) -> Tenant:
-    """Create a tenant; its namespace is made after the commit. Raises Denied, Rejected by field."""
+def tenant_create(*, actor: User, slug: str, name: str, limits: Amounts) -> Tenant:
+    """Create a tenant with these nominal quotas by type; its namespace is made after the commit.
+
+    Raises Denied, Rejected by field: a type's is its key.
+    """
     policy.require(actor, Action.TENANT_CREATE)
-    _reject({**_slug_errors(slug), **_name_errors(name), **_limit_errors(limits)})
+    types = _types()
+    _reject({**_slug_errors(slug), **_name_errors(name), **_limit_errors(types, limits)})
     try:
         with transaction.atomic():
-            tenant = Tenant.objects.create(slug=slug, name=name.strip(), **_limit_columns(limits))
-            audit.record(
-                actor=actor, action="tenant.create", target=tenant, tenant_id=tenant.pk, after=_described(tenant)
+            tenant = Tenant.objects.create(slug=slug, name=name.strip())
+            QuotaLine.objects.bulk_create(
+                QuotaLine(tenant=tenant, type=types[key], nominal=amount) for key, amount in limits.items()
             )
+            after = {"slug": slug, "name": tenant.name, "limits": dict(limits)}
+            audit.record(actor=actor, action="tenant.create", target=tenant, tenant_id=tenant.pk, after=after)
             hint(tasks.reconcile_tenant, str(tenant.pk))
     except IntegrityError as error:
         raise Rejected({"slug": [_("Another tenant has this slug.")]}) from error
     return tenant
 
 
-def tenant_update(*, actor: User, tenant: Tenant, name: str, limits: Limits) -> Tenant:
-    """Change a tenant's name and limits; the namespace follows after the commit. Raises NotVisible, Denied, Rejected.
+def tenant_update(*, actor: User, tenant: Tenant, name: str, limits: Amounts) -> Tenant:
+    """Change a tenant's name and the nominal quotas of the types that are given; the namespace follows.
 
-    A limit below what is in use stops nothing that runs: it holds up what comes next.
+    A quota below what is in use stops nothing that runs: it holds up what comes next. Raises NotVisible, Denied,
+    Rejected by field.
     """
     policy.require(actor, Action.TENANT_EDIT_LIMITS, tenant)
-    _reject({**_name_errors(name), **_limit_errors(limits)})
+    _reject({**_name_errors(name), **_limit_errors(_types(), limits)})
     with transaction.atomic():
-        locked = Tenant.objects.select_for_update().get(pk=tenant.pk)
-        before = _described(locked)
-        _set(locked, name=name.strip(), **_limit_columns(limits))
-        if _described(locked) == before:
-            return locked
-        locked.generation += 1
-        locked.save()
-        audit.record(
-            actor=actor,
-            action="tenant.update",
-            target=locked,
-            tenant_id=locked.pk,
-            before=before,
-            after=_described(locked),
-        )
-        hint(tasks.reconcile_tenant, str(locked.pk))
+        locked = quotas.tenants_locked([tenant.pk])[0]
+        before, after = _rebound(locked, limits)
+        if locked.name != name.strip():
+            before, after = {"name": locked.name, **before}, {"name": name.strip(), **after}
+            locked.name = name.strip()
+            locked.save(update_fields=["name"])
+        if after:
+            audit.record(
+                actor=actor, action="tenant.update", target=locked, tenant_id=locked.pk, before=before, after=after
+            )
     return locked
+
+
+def _rebound(tenant: Tenant, limits: Amounts) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Set nominal quotas of a locked tenant; return those that changed, as they were and as they are."""
+    book = quotas.book_of([tenant], lock=True)
+    old = {key: book.pair(tenant.pk, key).line.bounds for key in limits}
+    changed = {key: amount for key, amount in limits.items() if old[key].nominal != amount}
+    _reject({key: [_lends_more(old[key])] for key, amount in changed.items() if old[key].lend_limit > amount})
+    if not changed:
+        return {}, {}
+    quotas.lines_ensured(tenant, list(changed))
+    for key, amount in changed.items():
+        book.rebound(tenant.pk, key, replace(old[key], nominal=amount), keep=True)
+    quotas.book_write(book)
+    return {"limits": {key: old[key].nominal for key in changed}}, {"limits": changed}
+
+
+def _lends_more(bounds: Bounds) -> Text:
+    return _("The tenant lends %(lent)d of it.") % {"lent": bounds.lend_limit}
 
 
 def membership_set(*, actor: User, tenant: Tenant, user: User, role: Role) -> Membership:
@@ -125,25 +141,20 @@ def _name_errors(name: str) -> dict[str, list[Text]]:
     )
 
 
-def _limit_errors(limits: Limits) -> dict[str, list[Text]]:
+def _types() -> dict[str, ResourceType]:
+    return {found.key: found for found in ResourceType.objects.all()}
+
+
+def _limit_errors(types: Mapping[str, ResourceType], limits: Amounts) -> dict[str, list[Text]]:
     errors: dict[str, list[Text]] = {}
-    for field, (column, most) in _LIMIT_FIELDS.items():
-        if not 0 <= getattr(limits, field) <= most:
-            errors[column] = [_("Enter a number from 0 to %(most)d.") % {"most": most}]
+    for key, amount in limits.items():
+        if key not in types:
+            errors[key] = [_("There is no such resource type.")]
+            continue
+        most = specs.MOST[Unit(types[key].unit)]
+        if not 0 <= amount <= most:
+            errors[key] = [_("Enter a number from 0 to %(most)d.") % {"most": most}]
     return errors
-
-
-def _limit_columns(limits: Limits) -> dict[str, int]:
-    return {column: getattr(limits, field) for field, (column, _most) in _LIMIT_FIELDS.items()}
-
-
-def _set(tenant: Tenant, **values: str | int) -> None:
-    for column, value in values.items():
-        setattr(tenant, column, value)
-
-
-def _described(tenant: Tenant) -> dict[str, str | int]:
-    return {"slug": tenant.slug, "name": tenant.name, **_limit_columns(tenant.limits)}
 
 
 def _record_member(actor: User, membership: Membership, *, before: str | None, after: str | None) -> None:

@@ -2,6 +2,7 @@
 
 import enum
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -9,12 +10,13 @@ SLUG_PATTERN = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 NAMESPACE_PREFIX = "berth-"
 RESERVED_SLUGS = frozenset({"system", "new"})
 
-# What a tenant may be given at most: beyond it a typing error is likelier than a machine.
-MAX_CPU_MILLICORES = 100_000_000
-MAX_MEMORY_MIB = 1_073_741_824
-MAX_PODS = 100_000
-MAX_GPUS = 100_000
 MAX_TENANT_NAME = 120
+
+# Amounts of resources by the key of their type, whole numbers in the type's unit.
+Amounts = Mapping[str, int]
+
+# Keys of the types that come with Berth and that the product itself speaks of; all others are rows like any other.
+CPU, MEMORY, GPUS, PODS = "cpu_millicores", "memory_mib", "gpus", "pods"
 
 # User ids of pods: 200,000 ranges of 10,000, all below 2³¹.
 UID_RANGES_FROM = 100_000_000
@@ -48,14 +50,24 @@ class Role(enum.StrEnum):
     ADMIN = "admin"
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Most of each resource that a tenant's unreleased pods may ask for together."""
+class Unit(enum.StrEnum):
+    """What a resource type's whole numbers count."""
 
-    cpu_millicores: int
-    memory_mib: int
-    pods: int
-    gpus: int
+    MILLICORES = "millicores"
+    MIB = "mib"
+    COUNT = "count"
+
+
+# What a tenant may be given at most: beyond it a typing error is likelier than a machine.
+MOST = {Unit.MILLICORES: 100_000_000, Unit.MIB: 1_073_741_824, Unit.COUNT: 100_000}
+MOST_OF_ALL = max(MOST.values())
+
+_SUFFIXES = {Unit.MILLICORES: "m", Unit.MIB: "Mi", Unit.COUNT: ""}
+
+
+def quantity(unit: Unit, amount: int) -> str:
+    """Return an amount as Kubernetes writes it: "500m", "512Mi", "2"."""
+    return f"{amount}{_SUFFIXES[unit]}"
 
 
 def slug_valid(slug: str) -> bool:
@@ -69,13 +81,23 @@ def namespace_of(slug: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Quota:
+    """The most that a tenant may hold of a resource type; `quota_key` is the name that a ResourceQuota has for it."""
+
+    key: str
+    quota_key: str
+    unit: Unit
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
 class NamespaceSpec:
     """Everything that decides what a tenant's namespace holds."""
 
     slug: str
     tenant_id: UUID
     installation_id: UUID
-    limits: Limits
+    quotas: tuple[Quota, ...]
     dns_addresses: tuple[str, ...] = ()
 
     @property

@@ -15,12 +15,11 @@ from portal.core.policy import Action
 from portal.core.routes import person, route
 from tenants import selectors, services
 from tenants.forms import MemberForm, NewTenantForm, RejectingForm, TenantForm, initial_of
-from tenants.gauges import gauges_of
+from tenants.gauges import quota_gauges
 from tenants.history import Told, told_entries
 from tenants.models import Membership, Tenant
 from tenants.roles import role_in
 from tenants.specs import Role
-from tenants.usage import held_by
 
 MOST_TENANTS = 200
 
@@ -30,8 +29,8 @@ MOST_TENANTS = 200
 def tenants(request: HttpRequest) -> HttpResponse:
     user = person(request)
     shown = list(selectors.tenant_list(user=user)[:MOST_TENANTS])
-    held = held_by([tenant.pk for tenant in shown])
-    rows = [(tenant, gauges_of(tenant.limits, held[tenant.pk]), role_in(user, tenant)) for tenant in shown]
+    lines = selectors.quota_lines(shown)
+    rows = [(tenant, quota_gauges(lines[tenant.pk]), role_in(user, tenant)) for tenant in shown]
     context = {"rows": rows, "may_create": policy.allowed(user, Action.TENANT_CREATE)}
     return render(request, "tenants/list.html", context)
 
@@ -41,7 +40,7 @@ def tenants(request: HttpRequest) -> HttpResponse:
 def new(request: HttpRequest) -> HttpResponse:
     user = person(request)
     policy.require(user, Action.TENANT_CREATE)
-    form = NewTenantForm(request.POST or None, initial=initial_of())
+    form = NewTenantForm(request.POST or None, initial=initial_of(), types=selectors.resource_types())
     if form.is_valid():
         slug, name = form.cleaned_data["slug"], form.cleaned_data["name"]
         limits = form.limits()
@@ -64,14 +63,14 @@ def edit(request: HttpRequest, slug: str) -> HttpResponse:
     user = person(request)
     tenant = selectors.tenant_get(user=user, slug=slug)
     policy.require(user, Action.TENANT_EDIT_LIMITS, tenant)
-    form = TenantForm(request.POST or None, initial=initial_of(tenant))
+    lines, types = selectors.quota_lines([tenant])[tenant.pk], selectors.resource_types()
+    form = TenantForm(request.POST or None, initial=initial_of(lines, name=tenant.name), types=types)
     if form.is_valid():
         name, limits = form.cleaned_data["name"], form.limits()
         if _stored(form, lambda: services.tenant_update(actor=user, tenant=tenant, name=name, limits=limits)):
             messages.success(request, _("The limits of %(tenant)s are changed.") % {"tenant": slug})
             return redirect("tenants:detail", slug)
-    gauges = gauges_of(tenant.limits, held_by([tenant.pk])[tenant.pk])
-    context = {"form": form, "tenant": tenant, "current_tenant": tenant, "gauges": gauges}
+    context = {"form": form, "tenant": tenant, "current_tenant": tenant, "gauges": quota_gauges(lines)}
     return render(request, "tenants/edit.html", context, status=400 if form.errors else 200)
 
 
@@ -126,7 +125,7 @@ def _detail_page(
         "tenant": tenant,
         "current_tenant": tenant,
         "problem": selectors.status_text(tenant),
-        "gauges": gauges_of(tenant.limits, held_by([tenant.pk])[tenant.pk]),
+        "gauges": quota_gauges(selectors.quota_lines([tenant])[tenant.pk]),
         "members": selectors.membership_list(user=user, tenant=tenant),
         "roles": Membership.Role.choices,
         "form": form,

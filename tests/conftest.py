@@ -6,12 +6,15 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
+from django.db import transaction
 from django.test import Client
 
 import portal.celery  # noqa: F401 (tasks go to our broker)
 from portal.core.models import PlatformRole, User
 from portal.kube.fake import FakeKube
-from tenants.models import Membership, Tenant
+from tenants import quotas
+from tenants.models import Membership, QuotaLine, ResourceType, Tenant
+from tenants.specs import CPU, GPUS, MEMORY, PODS, Amounts
 from workloads import specs
 from workloads.models import Attempt, Template, TemplateVersion, Workload
 
@@ -34,11 +37,17 @@ def make_user(db: None) -> Callable[..., User]:
 
 @pytest.fixture
 def make_tenant(db: None) -> Callable[..., Tenant]:
-    """Make a tenant whose namespace counts as complete."""
+    """Make a tenant whose namespace counts as complete; `limits` are nominal quotas beside the usual ones."""
 
-    def make(slug: str, **fields: Any) -> Tenant:
-        defaults = {"name": slug.title(), "status": Tenant.Status.READY, "applied_generation": 1, "gpu_limit": 4}
-        return Tenant.objects.create(slug=slug, **{**defaults, **fields})
+    def make(slug: str, *, limits: Amounts | None = None, **fields: Any) -> Tenant:
+        defaults = {"name": slug.title(), "status": Tenant.Status.READY, "applied_generation": 1}
+        tenant = Tenant.objects.create(slug=slug, **{**defaults, **fields})
+        nominal = {CPU: 8_000, MEMORY: 16_384, PODS: 50, GPUS: 4, **(limits or {})}
+        types = {found.key: found for found in ResourceType.objects.all()}
+        QuotaLine.objects.bulk_create(
+            QuotaLine(tenant=tenant, type=types[key], nominal=amount) for key, amount in nominal.items()
+        )
+        return tenant
 
     return make
 
@@ -160,9 +169,13 @@ def admit(db: None) -> Callable[..., Attempt]:
 
     def make(workload: Workload, **fields: Any) -> Attempt:
         n = workload.attempts_made + 1
-        sizes = {key: getattr(workload, key) for key in ("cpu_millicores", "memory_mib", "gpus")}
+        holds = specs.asked_by(*(getattr(workload, name) for name in specs.ASKED_COLUMNS))
         named = {"workload": workload, "tenant": workload.tenant, "n": n, "object_name": f"{workload.kube_name}-{n}"}
-        attempt = Attempt.objects.create(**{**named, **sizes, **fields})
+        with transaction.atomic():
+            book = quotas.book_of(quotas.tenants_locked([workload.tenant_id]), lock=True)
+            book.charge(workload.tenant_id, holds)
+            quotas.book_write(book)
+            attempt = Attempt.objects.create(**{**named, "holds": holds, **fields})
         Workload.objects.filter(pk=workload.pk).update(state="starting", reason_code="creating", attempts_made=n)
         workload.refresh_from_db()
         return attempt

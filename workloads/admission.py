@@ -10,17 +10,19 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from django.db import transaction
-from django.db.models import DateTimeField, Exists, F, Func, OuterRef, Q, Sum
+from django.db.models import DateTimeField, Exists, F, Func, OuterRef, Q
 
-from gpu.models import Node
+from gpu.selectors import node_offers
 from portal.core.hints import hint
 from portal.core.leases import Held, fence
 from portal.core.models import ClusterStatus
-from tenants.models import Tenant
-from workloads import tasks
+from tenants import quotas
+from tenants.models import Cohort, Tenant
+from tenants.specs import Amounts
+from workloads import holdings, settling, tasks
 from workloads.models import Attempt, Workload
-from workloads.queue import Amount, ClusterView, NodeView, Plan, Snapshot, TenantView, Wait, Waiting, plan
-from workloads.specs import Desired, Reason, State
+from workloads.queue import ClusterView, NodeView, Plan, Snapshot, Wait, Waiting, plan
+from workloads.specs import ASKED_COLUMNS, Desired, Reason, State, asked_by
 from workloads.transitions import Change, apply_changes
 
 QUEUE = "queue"
@@ -28,7 +30,6 @@ MOST_ADMITTED = 200
 MOST_REASONS = 1_000
 STALE_AFTER = timedelta(seconds=10)
 
-_AMOUNTS = ("cpu_millicores", "memory_mib", "gpus")
 _QUEUED = Q(state=State.QUEUED, desired=Desired.RUN)
 
 
@@ -49,6 +50,7 @@ def tick(held: Held, *, now: datetime | None = None) -> int:
     A constant number of statements. `now` stands for the database's clock in judging staleness. Hints a reconcile for
     each admitted. Raises LeaseLost, and then has written nothing.
     """
+    settling.settle(held)
     rows = _waiting(Workload.objects.filter(_QUEUED))
     if not rows:
         return 0
@@ -64,10 +66,10 @@ def tick(held: Held, *, now: datetime | None = None) -> int:
     return len(admitted)
 
 
-def preview(tenant: Tenant, asks: Amount, *, now: datetime | None = None) -> Wait | None:
+def preview(tenant: Tenant, asks: Amounts, *, now: datetime | None = None) -> Wait | None:
     """Return why a request would wait if it were submitted now, last in the queue; None if it would start.
 
-    Five statements, and nothing is written.
+    Six statements, eight where a tenant is in a cohort; nothing is written.
     """
     asked = _Row(Waiting(uuid4(), tenant.pk, asks), "", 0, "", {})
     snapshot = _snapshot([*_waiting(Workload.objects.filter(_QUEUED)), asked], now)
@@ -76,24 +78,41 @@ def preview(tenant: Tenant, asks: Amount, *, now: datetime | None = None) -> Wai
 
 def _waiting(queryset: Any) -> list[_Row]:
     unreleased = Attempt.objects.filter(workload=OuterRef("pk"), released_at__isnull=True)
-    columns = ("id", "tenant_id", *_AMOUNTS, "blocked", "kube_name", "attempts_made", "reason_code", "reason_params")
+    columns = (
+        "id",
+        "tenant_id",
+        *ASKED_COLUMNS,
+        "blocked",
+        "kube_name",
+        "attempts_made",
+        "reason_code",
+        "reason_params",
+    )
     found = queryset.annotate(blocked=Exists(unreleased)).order_by("created", "id").values_list(*columns)
-    return [_Row(Waiting(row[0], row[1], Amount(row[2], row[3], row[4], 1), row[5]), *row[6:]) for row in found]
+    return [
+        _Row(Waiting(workload_id, tenant_id, asked_by(*asked), blocked), kube_name, made, reason, params)
+        for workload_id, tenant_id, *asked, blocked, kube_name, made, reason, params in found
+    ]
 
 
 def _snapshot(rows: Sequence[_Row], now: datetime | None) -> Snapshot:
     cluster, since = _cluster(now)
-    by_tenant = _held()
-    tenants = Tenant.objects.filter(pk__in={row.item.tenant_id for row in rows})
-    offers = Node.objects.values_list(*_AMOUNTS, "pods", "ready", "unschedulable")
+    tenants = list(Tenant.objects.filter(pk__in={row.item.tenant_id for row in rows}))
+    cohorts = {tenant.cohort_id for tenant in tenants if tenant.cohort_id is not None}
     return Snapshot(
         cluster=cluster,
-        tenants=_tenant_views(tenants, by_tenant),
-        nodes=[NodeView(Amount(*offer[:4]), offer[4] and not offer[5]) for offer in offers],
+        ready=_ready(tenants),
+        book=quotas.book_of(tenants),
+        nodes=[NodeView(offers, usable) for offers, usable in node_offers()],
         waiting=[row.item for row in rows],
-        held=_sum(by_tenant.values()),
+        held=holdings.held_by_all(),
+        cohort_names=dict(Cohort.objects.filter(pk__in=cohorts).values_list("pk", "name")) if cohorts else {},
         stale_since=since,
     )
+
+
+def _ready(tenants: Iterable[Tenant]) -> frozenset[UUID]:
+    return frozenset(tenant.pk for tenant in tenants if tenant.status == Tenant.Status.READY)
 
 
 def _cluster(now: datetime | None) -> tuple[ClusterView, str]:
@@ -107,30 +126,6 @@ def _cluster(now: datetime | None) -> tuple[ClusterView, str]:
     return ClusterView.KNOWN, ""
 
 
-def _held() -> dict[UUID, Amount]:
-    sums = [Sum(name) for name in (*_AMOUNTS, "pods")]
-    rows = Attempt.objects.filter(released_at__isnull=True).values_list("tenant_id").annotate(*sums)
-    return {tenant_id: Amount(*map(int, amounts)) for tenant_id, *amounts in rows}
-
-
-def _sum(amounts: Iterable[Amount]) -> Amount:
-    total = Amount()
-    for amount in amounts:
-        total = total.plus(amount)
-    return total
-
-
-def _tenant_views(tenants: Iterable[Tenant], by_tenant: dict[UUID, Amount]) -> dict[UUID, TenantView]:
-    return {
-        tenant.pk: TenantView(
-            ready=tenant.status == Tenant.Status.READY,
-            limits=Amount(tenant.cpu_limit_millicores, tenant.memory_limit_mib, tenant.gpu_limit, tenant.pods_limit),
-            held=by_tenant.get(tenant.pk, Amount()),
-        )
-        for tenant in tenants
-    }
-
-
 def _new_reasons(rows: Sequence[_Row], made: Plan) -> list[Change]:
     """Return the reasons that differ from what the rows say, the first in the queue first."""
     changes = []
@@ -142,24 +137,28 @@ def _new_reasons(rows: Sequence[_Row], made: Plan) -> list[Change]:
 
 
 def _admit(snapshot: Snapshot, candidates: Sequence[UUID]) -> list[_Row]:
-    """Write an attempt for each candidate that still waits and still fits; return these.
+    """Write an attempt for each candidate that still waits and still fits, charged to its tenant; return these.
 
-    Locks the tenants, then the workloads.
+    Locks the tenants and the pools of their cohorts, then the workloads.
     """
     if not candidates:
         return []
-    locked = Tenant.objects.filter(pk__in=snapshot.tenants).order_by("pk").select_for_update(no_key=True)
-    tenants = list(locked)
-    by_tenant = _held()
+    chosen = set(candidates)
+    tenants = quotas.tenants_locked({item.tenant_id for item in snapshot.waiting if item.id in chosen})
+    book = quotas.book_of(tenants, lock=True)
     _lock_workloads(candidates)
     rows = {row.item.id: row for row in _waiting(Workload.objects.filter(_QUEUED, pk__in=candidates))}
     again = replace(
         snapshot,
-        tenants=_tenant_views(tenants, by_tenant),
-        held=_sum(by_tenant.values()),
+        ready=_ready(tenants),
+        book=book,
+        held=holdings.held_by_all(),
         waiting=[row.item for row in rows.values()],
     )
     admitted = [rows[workload_id] for workload_id in plan(again).admit]
+    for row in admitted:
+        book.charge(row.item.tenant_id, row.item.asks)
+    quotas.book_write(book)
     _write_attempts(admitted)
     return admitted
 
@@ -187,10 +186,7 @@ def _attempt(row: _Row) -> Attempt:
         tenant_id=row.item.tenant_id,
         n=n,
         object_name=f"{row.kube_name}-{n}",
-        cpu_millicores=row.item.asks.cpu_millicores,
-        memory_mib=row.item.asks.memory_mib,
-        gpus=row.item.asks.gpus,
-        pods=row.item.asks.pods,
+        holds=dict(row.item.asks),
     )
 
 

@@ -8,9 +8,8 @@ class WorkloadsConfig(AppConfig):
 
     def ready(self) -> None:
         from portal.core import policy
-        from tenants import roles, usage
-        from workloads import holdings, models, templatereads
+        from tenants import roles
+        from workloads import models, templatereads
 
         policy.register([models.Workload, models.Attempt], roles.grants_on_tenant_object, roles.tenant_id_of)
         policy.register([models.Template], templatereads.grants_on_template, roles.tenant_id_of)
-        usage.register(holdings.held_by_tenants)

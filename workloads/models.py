@@ -12,6 +12,7 @@ from portal.core.models import User, UUIDModel
 from portal.core.policy import Action
 from tenants import roles
 from tenants.models import Tenant
+from tenants.specs import PODS
 from workloads import shippedtexts, specs
 
 _STATE_LABELS = {
@@ -254,11 +255,10 @@ class Attempt(UUIDModel):
     released_at = models.DateTimeField(null=True)
     cleaned_at = models.DateTimeField(null=True)
 
-    # what it holds until it is released: pods × the spec's requests
-    pods = models.PositiveIntegerField(default=1)
-    cpu_millicores = models.PositiveBigIntegerField()
-    memory_mib = models.PositiveBigIntegerField()
-    gpus = models.PositiveIntegerField(default=0)
+    # what it holds by the key of resource types, charged to the tenant's quota with its making; the ledger has got it
+    # back once `settled`, which follows its release (see workloads.settling)
+    holds = models.JSONField()
+    settled = models.BooleanField(default=False)
 
     class Meta:
         constraints = [
@@ -268,9 +268,19 @@ class Attempt(UUIDModel):
             ),
         ]
         indexes = [
-            models.Index(fields=["tenant"], condition=models.Q(released_at__isnull=True), name="attempt_held"),
+            models.Index(fields=["tenant"], condition=models.Q(settled=False), name="attempt_held"),
+            models.Index(
+                fields=["released_at"],
+                condition=models.Q(settled=False, released_at__isnull=False),
+                name="attempt_to_settle",
+            ),
             models.Index(fields=["ended_at"], condition=models.Q(cleaned_at__isnull=True), name="attempt_to_clean"),
         ]
+
+    @property
+    def pods(self) -> int:
+        """How many pods it has at most."""
+        return int(self.holds.get(PODS, 1))
 
 
 class Pod(models.Model):

@@ -1,8 +1,9 @@
 """Decides who starts now and why the others wait. Pure: a snapshot in, a plan out; the same snapshot, the same plan.
 
-First come, first served by (created, id). Within a tenant the first that does not fit holds up those behind it. Over
-all tenants the first that finds no room in the cluster has its room kept, so that smaller ones behind it cannot starve
-it. What no node could ever run holds up nobody. Single nodes are not chosen here: that is the scheduler's.
+First come, first served by (created, id). Within a tenant the first that does not fit holds up those behind it. Who
+waits to borrow has what it would borrow kept from other borrowers of its cohort, and over all tenants who finds no room
+in the cluster has its room kept, so that smaller ones behind cannot starve it. What a tenant's own quota or no node
+could ever hold holds up nobody. Single nodes are not chosen here: that is the scheduler's.
 """
 
 import enum
@@ -11,31 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from tenants.ledger import Book, Pair, Short, Shortage
+from tenants.specs import Amounts
 from workloads.specs import Reason
-
-
-class Amount(NamedTuple):
-    """So much of each resource; may be negative where more is held than a lowered limit allows."""
-
-    cpu_millicores: int = 0
-    memory_mib: int = 0
-    gpus: int = 0
-    pods: int = 0
-
-    def plus(self, other: "Amount") -> "Amount":
-        """Return the sum."""
-        return Amount(self[0] + other[0], self[1] + other[1], self[2] + other[2], self[3] + other[3])
-
-    def minus(self, other: "Amount") -> "Amount":
-        """Return the difference."""
-        return Amount(self[0] - other[0], self[1] - other[1], self[2] - other[2], self[3] - other[3])
-
-    def lacks(self, asked: "Amount") -> str:
-        """Return the first resource that is asked for and not there; "" when all is."""
-        for name, have, want in zip(self._fields, self, asked, strict=True):
-            if want and want > have:
-                return name
-        return ""
 
 
 class ClusterView(enum.Enum):
@@ -48,39 +27,35 @@ class ClusterView(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class NodeView:
-    """A node: what it offers in all, and whether it takes work now."""
+    """A node: what it offers in all by resource type, and whether it takes work now."""
 
-    offers: Amount
+    offers: Amounts
     usable: bool
 
 
-@dataclass(frozen=True, slots=True)
-class TenantView:
-    """A tenant: whether its namespace is complete, its limits, and what its unreleased attempts hold."""
-
-    ready: bool
-    limits: Amount
-    held: Amount
-
-
 class Waiting(NamedTuple):
-    """A queued workload; `blocked` while pods of its last attempt are still there."""
+    """A queued workload: what it asks by resource type; `blocked` while pods of its last attempt are still there."""
 
     id: UUID
     tenant_id: UUID
-    asks: Amount
+    asks: Amounts
     blocked: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """All that a plan depends on; `waiting` is in the order of (created, id), `held` is what all attempts hold."""
+    """All that a plan depends on; `waiting` is in the order of (created, id), `held` is what all attempts hold.
+
+    `ready` are the tenants whose namespace is complete, `book` their ledger with that of their cohorts.
+    """
 
     cluster: ClusterView
-    tenants: Mapping[UUID, TenantView]
+    ready: frozenset[UUID]
+    book: Book
     nodes: Sequence[NodeView]
     waiting: Sequence[Waiting]
-    held: Amount
+    held: Amounts
+    cohort_names: Mapping[UUID, str] = field(default_factory=dict)
     stale_since: str = ""
 
 
@@ -128,100 +103,149 @@ def _everybody_waits(snapshot: Snapshot) -> Wait | None:
 
 
 _BEHIND_TENANT = Wait(Reason.BEHIND_OTHERS, {"scope": "tenant"})
+_BEHIND_COHORT = Wait(Reason.BEHIND_OTHERS, {"scope": "cohort"})
 _BEHIND_CLUSTER = Wait(Reason.BEHIND_OTHERS, {"scope": "cluster"})
 _NOT_READY = Wait(Reason.TENANT_NOT_READY, {})
 
 
 class _Room:
-    """What is left of the cluster and of each tenant's limits while a plan is made."""
+    """What is left of the cluster, of each tenant's quota and of the cohorts' pools while a plan is made."""
 
     def __init__(self, snapshot: Snapshot) -> None:
-        self._tenants = snapshot.tenants
-        self._node_sizes = _undominated([node.offers for node in snapshot.nodes])
-        offered = Amount()
+        self._ready, self._cohort_names = snapshot.ready, snapshot.cohort_names
+        self._book = snapshot.book.copy()
+        self._keys = list(dict.fromkeys(key for node in snapshot.nodes for key in node.offers))
+        self._node_sizes = _undominated([self._size(node.offers) for node in snapshot.nodes])
+        self._free = dict.fromkeys(self._keys, 0)
         for node in snapshot.nodes:
             if node.usable:
-                offered = offered.plus(node.offers)
-        self._free = offered.minus(snapshot.held)
-        self._kept = Amount()
-        self._left = {key: tenant.limits.minus(tenant.held) for key, tenant in snapshot.tenants.items()}
+                _add(self._free, node.offers)
+        _add(self._free, snapshot.held, -1)
+        self._kept: dict[str, int] = {}
+        self._pool_kept: dict[tuple[UUID, str], int] = {}
         self._held_up: set[UUID] = set()
 
     def take(self, item: Waiting) -> Wait | None:
         """Take what a workload asks, or say why it waits; whoever waits for room holds up those behind it."""
-        tenant = self._tenants.get(item.tenant_id)
-        if tenant is None or not tenant.ready:
+        if item.tenant_id not in self._ready:
             return _NOT_READY
-        never = self._never(item, tenant)
+        never = self._never(item)
         if never is not None:
             return never
         if item.tenant_id in self._held_up:
             return _BEHIND_TENANT
-        wait = self._over_quota(item, tenant) or self._no_capacity(item)
+        wait = self._over_quota(item) or self._pool_is_kept(item) or self._no_capacity(item)
         if wait is not None:
             self._held_up.add(item.tenant_id)
             return wait
-        self._left[item.tenant_id] = self._left[item.tenant_id].minus(item.asks)
-        self._free = self._free.minus(item.asks)
+        self._book.charge(item.tenant_id, item.asks)
+        _add(self._free, item.asks, -1)
         return None
 
-    def _never(self, item: Waiting, tenant: TenantView) -> Wait | None:
+    def _never(self, item: Waiting) -> Wait | None:
         """Return why it cannot start however long it waits, as things are; such a one holds up nobody."""
-        if lacking := tenant.limits.lacks(item.asks):
-            return _over(lacking, item, tenant)
-        if any(not size.lacks(item.asks) for size in self._node_sizes):
+        short = self._book.above_ceiling(item.tenant_id, item.asks)
+        if short is not None:
+            return self._over(short, item)
+        if any(not self._lacking(size, item.asks) for size in self._node_sizes):
             return None
         lacking, largest = self._nearest(item.asks)
-        params = {"resource": lacking, "asked": _of(item.asks, lacking), "largest": largest}
-        return Wait(Reason.TOO_LARGE, params)
+        return Wait(Reason.TOO_LARGE, {"resource": lacking, "asked": item.asks[lacking], "largest": largest})
 
-    def _nearest(self, asks: Amount) -> tuple[str, int]:
+    def _nearest(self, asks: Amounts) -> tuple[str, int]:
         """Return the resource to blame and the most of it on a node.
 
         A resource that no node has enough of, where there is one; else what the node lacks that has most of the rest.
         """
-        largest = Amount(*(max(values) for values in zip(*self._node_sizes, strict=True)))
-        if lacking := largest.lacks(asks):
-            return lacking, _of(largest, lacking)
-        lacking = self._node_sizes[0].lacks(asks)
-        return lacking, _of(self._node_sizes[0], lacking)
+        largest = tuple(max(values) for values in zip(*self._node_sizes, strict=True))
+        size = largest if self._lacking(largest, asks) else self._node_sizes[0]
+        lacking = self._lacking(size, asks)
+        return lacking, dict(zip(self._keys, size, strict=True)).get(lacking, 0)
 
-    def _over_quota(self, item: Waiting, tenant: TenantView) -> Wait | None:
-        lacking = self._left[item.tenant_id].lacks(item.asks)
-        if not lacking:
+    def _lacking(self, size: tuple[int, ...], asks: Amounts) -> str:
+        """Return the first resource of which a node of this size has too little; "" without one."""
+        return _first_lacking(dict(zip(self._keys, size, strict=True)), asks)
+
+    def _size(self, offers: Amounts) -> tuple[int, ...]:
+        return tuple(offers.get(key, 0) for key in self._keys)
+
+    def _over_quota(self, item: Waiting) -> Wait | None:
+        short = self._book.short(item.tenant_id, item.asks)
+        if short is None:
             return None
-        held = _of(tenant.limits, lacking) - _of(self._left[item.tenant_id], lacking)
-        return _over(lacking, item, tenant, held=held)
+        cohort = self._book.cohort_of(item.tenant_id)
+        if short.shortage is Shortage.COHORT and cohort is not None:
+            for key, amount in item.asks.items():
+                wanted = self._pool_kept.get((cohort, key), 0) + _from_pool(
+                    self._book.pair(item.tenant_id, key), amount
+                )
+                self._pool_kept[cohort, key] = wanted
+        return self._over(short, item)
+
+    def _pool_is_kept(self, item: Waiting) -> Wait | None:
+        """Return a wait where it would borrow what somebody ahead in the cohort waits to borrow.
+
+        What a tenant's own nominal quota covers is never held up by a borrower.
+        """
+        cohort = self._book.cohort_of(item.tenant_id)
+        if cohort is None or not self._pool_kept:
+            return None
+        for key, amount in item.asks.items():
+            kept, pair = self._pool_kept.get((cohort, key), 0), self._book.pair(item.tenant_id, key)
+            borrows = pair.line.used + amount > pair.line.bounds.nominal
+            if pair.pool is not None and amount and borrows and _from_pool(pair, amount) > pair.pool.free - kept:
+                return _BEHIND_COHORT
+        return None
 
     def _no_capacity(self, item: Waiting) -> Wait | None:
-        if not self._free.minus(self._kept).lacks(item.asks):
+        left = {key: self._free.get(key, 0) - self._kept.get(key, 0) for key in item.asks}
+        if not _first_lacking(left, item.asks):
             return None
-        self._kept = self._kept.plus(item.asks)
-        lacking = self._free.lacks(item.asks)
+        _add(self._kept, item.asks)
+        lacking = _first_lacking(self._free, item.asks)
         if not lacking:
             return _BEHIND_CLUSTER
-        params = {"resource": lacking, "asked": _of(item.asks, lacking), "free": max(_of(self._free, lacking), 0)}
+        params = {"resource": lacking, "asked": item.asks[lacking], "free": max(self._free.get(lacking, 0), 0)}
         return Wait(Reason.NO_CAPACITY, params)
 
+    def _over(self, short: Short, item: Waiting) -> Wait:
+        line = short.pair.line
+        params: dict[str, Any] = {
+            "resource": short.key,
+            "asked": item.asks[short.key],
+            "held": line.used,
+            "limit": line.bounds.nominal,
+        }
+        cohort = self._book.cohort_of(item.tenant_id)
+        if cohort is not None and line.bounds.borrow_limit:
+            own = max(0, line.bounds.nominal - line.used)
+            params |= {
+                "cohort": self._cohort_names.get(cohort, ""),
+                "ceiling": short.pair.ceiling,
+                "lendable": max(0, short.pair.room - own),
+            }
+        return Wait(Reason.OVER_QUOTA, params)
 
-def _over(resource: str, item: Waiting, tenant: TenantView, *, held: int | None = None) -> Wait:
-    params = {
-        "resource": resource,
-        "asked": _of(item.asks, resource),
-        "held": _of(tenant.held, resource) if held is None else held,
-        "limit": _of(tenant.limits, resource),
-    }
-    return Wait(Reason.OVER_QUOTA, params)
+
+def _from_pool(pair: Pair, amount: int) -> int:
+    """Return how much of an amount would come from the cohort's pool."""
+    after = max(0, pair.line.used + amount - pair.line.bounds.kept)
+    return after - pair.line.pooled
 
 
-def _of(amount: Amount, resource: str) -> int:
-    value: int = getattr(amount, resource)
-    return value
+def _first_lacking(have: Amounts, asks: Amounts) -> str:
+    """Return the first resource that is asked for and not there; "" when all is."""
+    return next((key for key, amount in asks.items() if amount and amount > have.get(key, 0)), "")
 
 
-def _undominated(sizes: list[Amount]) -> list[Amount]:
+def _add(total: dict[str, int], amounts: Amounts, sign: int = 1) -> None:
+    for key, amount in amounts.items():
+        total[key] = total.get(key, 0) + sign * amount
+
+
+def _undominated(sizes: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
     """Return the sizes that no other one covers, largest first: many nodes, few sizes."""
-    kept: list[Amount] = []
+    kept: list[tuple[int, ...]] = []
     for size in sorted(set(sizes), reverse=True):
         if not any(all(have >= want for have, want in zip(other, size, strict=True)) for other in kept):
             kept.append(size)

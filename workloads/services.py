@@ -11,20 +11,21 @@ from django.db import transaction
 from django.db.models import F
 from django.utils.translation import gettext_lazy as _
 
-from gpu.models import Node
+from gpu.selectors import node_offers
 from portal.core import audit, idempotency, policy
 from portal.core.errors import Conflict, NotVisible, Rejected
 from portal.core.hints import hint, wake
 from portal.core.models import User
 from portal.core.policy import Action
 from portal.live.publish import WorkloadChanged, publish_workloads
+from tenants import quotas
 from tenants.models import Tenant
 from workloads import specs, tasks
 from workloads.admission import QUEUE
 from workloads.explain import problem_texts
 from workloads.models import Workload, WorkloadEvent
 from workloads.overrides import patched_spec
-from workloads.specs import Ceiling, Desired, JobSpec, Problem, Reason, State
+from workloads.specs import Desired, JobSpec, Problem, Reason, State
 from workloads.templatereads import origin_of
 from workloads.transitions import Change, apply_changes
 
@@ -91,7 +92,7 @@ def workload_clone(
 
 
 def submission_problems(*, actor: User, tenant: Tenant, spec: JobSpec) -> list[Problem]:
-    """Return all that would make `workload_submit` refuse a spec. At most two statements, nothing is written."""
+    """Return all that would make `workload_submit` refuse a spec. At most four statements, nothing is written."""
     policy.require(actor, Action.WORKLOAD_SUBMIT, tenant)
     problems = specs.spec_problems(spec)
     origin = None if problems else origin_of(user=actor, tenant=tenant, spec=spec)
@@ -99,11 +100,10 @@ def submission_problems(*, actor: User, tenant: Tenant, spec: JobSpec) -> list[P
 
 
 def size_problems_in(tenant: Tenant, spec: JobSpec) -> list[Problem]:
-    """Return the sizes of a spec that a tenant's pods can never have. One statement."""
-    limits = tenant.limits
-    whole = Ceiling(limits.cpu_millicores, limits.memory_mib, limits.gpus)
-    nodes = [Ceiling(*sizes) for sizes in Node.objects.values_list("cpu_millicores", "memory_mib", "gpus")]
-    return specs.size_problems(spec.resources, whole, nodes)
+    """Return the sizes of a spec that a tenant's pods can never have. Two statements, three in a cohort."""
+    book = quotas.book_of([tenant])
+    whole = {key: book.pair(tenant.pk, key).ceiling for key in specs.SIZE_FIELDS}
+    return specs.size_problems(spec.resources, whole, [offers for offers, _usable in node_offers()])
 
 
 def workload_cancel(*, actor: User, workload: Workload) -> Workload:

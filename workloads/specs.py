@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+from tenants.specs import CPU, GPUS, MEMORY, PODS, Amounts
+
 
 class State(enum.StrEnum):
     """Where a workload is; see docs/architecture.md for the graph."""
@@ -153,13 +155,19 @@ class Problem:
     params: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Ceiling:
-    """Most that one pod can have of each resource: a tenant's whole limit, or a node."""
+# Columns of a workload's row that say what each of its pods asks for; `asked_by` takes them in this order.
+ASKED_COLUMNS = ("cpu_millicores", "memory_mib", "gpus")
 
-    cpu_millicores: int
-    memory_mib: int
-    gpus: int
+
+def asked_by(cpu_millicores: int, memory_mib: int, gpus: int, *, pods: int = 1) -> dict[str, int]:
+    """Return what pods of these sizes ask for together, by resource type; what is not asked for is not in it."""
+    each = {CPU: cpu_millicores, MEMORY: memory_mib, GPUS: gpus}
+    return {**{key: amount * pods for key, amount in each.items() if amount}, PODS: pods}
+
+
+def asked_in(resources: Resources) -> dict[str, int]:
+    """Return what a spec asks for, by resource type."""
+    return asked_by(resources.cpu_millicores, resources.memory_mib, resources.gpus)
 
 
 SIZE_FIELDS = ("cpu_millicores", "memory_mib", "gpus")
@@ -215,15 +223,15 @@ def spec_problems(spec: JobSpec) -> list[Problem]:
     ]
 
 
-def size_problems(resources: Resources, tenant: Ceiling, nodes: Sequence[Ceiling]) -> list[Problem]:
-    """Return the resources that can never be had: above the tenant's whole limit, or above every known node.
+def size_problems(resources: Resources, tenant: Amounts, nodes: Sequence[Amounts]) -> list[Problem]:
+    """Return the resources that can never be had: above the tenant's whole quota, or above every known node.
 
     Without a known node only the tenant counts: what the cluster will offer is not known yet.
     """
     problems = []
     for name in SIZE_FIELDS:
-        asked, allowed = getattr(resources, name), getattr(tenant, name)
-        largest = max((getattr(node, name) for node in nodes), default=asked)
+        asked, allowed = getattr(resources, name), tenant.get(name, 0)
+        largest = max((node.get(name, 0) for node in nodes), default=asked)
         if asked > allowed:
             problems.append(Problem(name, "above_tenant", {"asked": asked, "limit": allowed}))
         elif asked > largest:

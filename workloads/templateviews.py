@@ -17,6 +17,8 @@ from portal.core.policy import Action
 from portal.core.routes import person, route
 from tenants.history import Told, told_entries
 from tenants.models import Tenant
+from tenants.selectors import has_quota
+from tenants.specs import GPUS
 from workloads import comparison, presentation, selectors, templatereads, templating
 from workloads.compare import spec_differences
 from workloads.models import VISIBILITY_CHOICES, Template, TemplateVersion
@@ -227,7 +229,8 @@ def _saved(request: HttpRequest, form: TemplateForm, template: Template, base: T
 
 def _form_page(request: HttpRequest, form: TemplateForm, context: dict[str, Any]) -> HttpResponse:
     tenant: Tenant | None = context["tenant"]
-    shows_gpus = tenant is None or bool(tenant.gpu_limit) or form["gpus"].value() not in (None, "", 0, "0")
+    asks_gpus = form["gpus"].value() not in (None, "", 0, "0")
+    shows_gpus = asks_gpus or tenant is None or has_quota(tenant, GPUS)
     whole = {**context, "form": form, "current_tenant": tenant, "shows_gpus": shows_gpus}
     return render(request, "workloads/template_form.html", whole, status=400 if form.errors else 200)
 

@@ -10,8 +10,8 @@ from django.utils.translation import gettext as _
 from tenants.models import Tenant
 from workloads import admission, explain
 from workloads.models import Workload
-from workloads.queue import Amount
-from workloads.specs import Problem, Reason, Resources, State
+from workloads.queue import Wait
+from workloads.specs import Problem, Reason, Resources, State, asked_in
 
 
 class Answer(enum.StrEnum):
@@ -54,12 +54,12 @@ class _Asked:
 
 
 def forecast_of(tenant: Tenant, resources: Resources) -> Forecast:
-    """Return what the queue would do with a request now. Five statements, nothing is written."""
-    wait = admission.preview(tenant, _amount(resources))
+    """Return what the queue would do with a request now. At most eight statements, nothing is written."""
+    wait = admission.preview(tenant, asked_in(resources))
     if wait is None:
         return Forecast(Answer.NOW, Reason.NONE, "", None)
     params = dict(wait.params)
-    never = wait.reason is Reason.TOO_LARGE or (wait.reason is Reason.OVER_QUOTA and params["asked"] > params["limit"])
+    never = wait.reason is Reason.TOO_LARGE or _above_ceiling(wait)
     return Forecast(
         Answer.NEVER if never else Answer.QUEUED,
         wait.reason,
@@ -82,11 +82,11 @@ def last_place_in(tenant: Tenant) -> int:
 
 
 def verdict_of(tenant: Tenant, resources: Resources) -> Verdict:
-    """Return what would happen to a request if it were submitted now. Five statements, nothing is written."""
-    wait = admission.preview(tenant, _amount(resources))
+    """Return what would happen to a request if it were submitted now. At most eight statements, nothing is written."""
+    wait = admission.preview(tenant, asked_in(resources))
     if wait is None:
         return Verdict("ok", "bolt", _("Starts now"), _("The tenant's limits and the cluster have room."), _("Submit"))
-    if wait.reason is Reason.OVER_QUOTA and wait.params["asked"] > wait.params["limit"]:
+    if _above_ceiling(wait):
         problem = Problem(str(wait.params["resource"]), "above_tenant", dict(wait.params))
         return Verdict("bad", "ban", _("Can never start"), explain.problem_text(problem), _("Submit"))
     card = explain.explanation(_Asked(State.QUEUED, wait.reason, dict(wait.params), resources.memory_mib))
@@ -96,5 +96,7 @@ def verdict_of(tenant: Tenant, resources: Resources) -> Verdict:
     return Verdict("warn", "clock-hour-4", _("Joins the queue"), sentence, _("Submit, joins the queue"))
 
 
-def _amount(resources: Resources) -> Amount:
-    return Amount(resources.cpu_millicores, resources.memory_mib, resources.gpus, 1)
+def _above_ceiling(wait: Wait) -> bool:
+    """Tell whether more is asked than the tenant could hold at all."""
+    params = wait.params
+    return wait.reason is Reason.OVER_QUOTA and params["asked"] > params.get("ceiling", params["limit"])

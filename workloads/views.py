@@ -13,14 +13,14 @@ from portal.core.errors import Conflict, IdempotencyReplay, NotVisible, Rejected
 from portal.core.models import User
 from portal.core.policy import Action
 from portal.core.routes import person, route
-from tenants.gauges import gauges_of
+from tenants.gauges import quota_gauges
 from tenants.models import Tenant
-from tenants.specs import Limits
-from tenants.usage import NOTHING, held_by
+from tenants.selectors import quota_lines
+from tenants.specs import GPUS
 from workloads import selectors, services, templatereads
 from workloads.forms import AskForm, SubmitForm, initial_of
 from workloads.models import Workload
-from workloads.specs import MAX_TEMPLATE_VERSION, TERMINAL
+from workloads.specs import MAX_TEMPLATE_VERSION, TERMINAL, asked_in
 from workloads.verdict import verdict_of
 
 MAX_DIGITS = 12
@@ -103,6 +103,7 @@ def _form_page(
     request: HttpRequest, tenant: Tenant, form: SubmitForm, *, status: int = 200, first_id: str | None = None
 ) -> HttpResponse:
     user = person(request)
+    beside = _verdict_context(tenant, AskForm({name: form[name].value() for name in AskForm.base_fields}))
     tiles, chosen = templatereads.tiles(user=user, tenant=tenant), form["template"].value()
     context = {
         "tenant": tenant,
@@ -113,8 +114,8 @@ def _form_page(
         "chosen": chosen,
         "chosen_template": next((tile for tile in tiles if tile.ref == chosen), None),
         "chosen_version": _number(form["template_version"].value()),
-        **_verdict_context(tenant, AskForm({name: form[name].value() for name in AskForm.base_fields})),
-        "shows_gpus": bool(tenant.gpu_limit) or form["gpus"].value() not in (None, "", 0, "0"),
+        **beside,
+        "shows_gpus": beside["has_gpus"] or form["gpus"].value() not in (None, "", 0, "0"),
         "first_id": first_id,
         "source": _source(user, form["parent"].value()),
     }
@@ -131,10 +132,11 @@ def _source(user: User, parent: Any) -> Workload | None:
 def _verdict_context(tenant: Tenant, ask: AskForm) -> dict[str, Any]:
     """Return what stands beside the form: the tenant's limits and, where the sizes can be read, the verdict."""
     asked = ask.resources() if ask.is_valid() else None
-    adding = Limits(asked.cpu_millicores, asked.memory_mib, pods=1, gpus=asked.gpus) if asked else NOTHING
+    lines = quota_lines([tenant])[tenant.pk]
     return {
         "tenant": tenant,
-        "gauges": gauges_of(tenant.limits, held_by([tenant.pk])[tenant.pk], adding),
+        "has_gpus": any(line.type.key == GPUS and line.nominal + line.borrow_limit for line in lines),
+        "gauges": quota_gauges(lines, asked_in(asked) if asked else {}),
         "verdict": verdict_of(tenant, asked) if asked else None,
     }
 

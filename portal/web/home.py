@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from portal.core.policy import Action
 from portal.core.routes import person, route
 from portal.web.visits import last_visit
-from tenants.gauges import Gauge, gauges_of
+from tenants.gauges import Bar, Gauge, gauges_of, quota_gauges
 from tenants.models import Membership, Tenant
 from tenants.roles import memberships_of, shown_tenants
-from tenants.usage import NOTHING
+from tenants.selectors import quota_lines
+from tenants.specs import CPU, GPUS, MEMORY, PODS, Unit
 from workloads import holdings, presentation, selectors, templatereads
 from workloads.holdings import Balance
 from workloads.models import Workload
@@ -49,7 +51,7 @@ def home(request: HttpRequest) -> HttpResponse:
     visited = last_visit(user=user, now=now)
     failed_since = max(min(visited or now, now - FAILED_WITHIN), now - ENDED_WITHIN)
     work = selectors.work_of(user=user, ended_since=now - ENDED_WITHIN)
-    limits = _limits(memberships_of(user)[:MOST_TENANTS], balance)
+    limits = _limits(memberships_of(user)[:MOST_TENANTS])
     needs = presentation.told_all(_needs(work, now, failed_since))
     context = {
         "needs": needs[:MOST_NEEDS],
@@ -91,10 +93,14 @@ def _told(work: Sequence[Workload], *, active: bool) -> list[Told[Workload]]:
     return presentation.told_all([row for row in work if (row.state in ACTIVE) is active][:MOST_ROWS])
 
 
-def _limits(memberships: Sequence[Membership], balance: Balance) -> list[tuple[Tenant, list[Gauge]]]:
+def _limits(memberships: Sequence[Membership]) -> list[tuple[Tenant, list[Gauge]]]:
     tenants = [found.tenant for found in memberships]
-    return [(tenant, gauges_of(tenant.limits, balance.held.get(tenant.pk, NOTHING))) for tenant in tenants]
+    lines = quota_lines(tenants)
+    return [(tenant, quota_gauges(lines[tenant.pk])) for tenant in tenants]
 
 
 def _capacity(balance: Balance) -> Capacity:
-    return Capacity(balance.nodes, balance.usable_nodes, gauges_of(balance.offered, balance.held_by_all))
+    shown = ((_("CPU cores"), Unit.MILLICORES, CPU), (_("Memory"), Unit.MIB, MEMORY), (_("GPUs"), Unit.COUNT, GPUS))
+    kinds = (*shown, (_("Pods"), Unit.COUNT, PODS))
+    bars = [Bar(label, unit, balance.offered[key], balance.held.get(key, 0)) for label, unit, key in kinds]
+    return Capacity(balance.nodes, balance.usable_nodes, gauges_of(bars))

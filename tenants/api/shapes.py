@@ -2,23 +2,18 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from portal.core.models import AuditEntry
 from tenants import specs
 from tenants.history import sentence
-from tenants.models import Membership, Tenant
-from tenants.specs import Limits
-from tenants.usage import NOTHING
+from tenants.models import Membership, QuotaLine, Tenant
 
 
-class LimitsSerializer(serializers.Serializer[Any]):
-    """Amounts of each resource."""
-
-    cpu_millicores = serializers.IntegerField(min_value=0, max_value=specs.MAX_CPU_MILLICORES)
-    memory_mib = serializers.IntegerField(min_value=0, max_value=specs.MAX_MEMORY_MIB)
-    pods = serializers.IntegerField(min_value=0, max_value=specs.MAX_PODS)
-    gpus = serializers.IntegerField(min_value=0, max_value=specs.MAX_GPUS)
+def amounts_field(**options: Any) -> serializers.DictField:
+    """Return a field of amounts by the key of their resource type, in its unit."""
+    return serializers.DictField(child=serializers.IntegerField(min_value=0, max_value=specs.MOST_OF_ALL), **options)
 
 
 class NewTenantSerializer(serializers.Serializer[Any]):
@@ -26,14 +21,14 @@ class NewTenantSerializer(serializers.Serializer[Any]):
 
     slug = serializers.CharField(max_length=40)
     name = serializers.CharField(max_length=specs.MAX_TENANT_NAME)
-    limits = LimitsSerializer()
+    limits = amounts_field()
 
 
 class TenantChangeSerializer(serializers.Serializer[Any]):
-    """What may be changed; limits are given whole."""
+    """What may be changed; a resource type that is not given stays as it is."""
 
     name = serializers.CharField(max_length=specs.MAX_TENANT_NAME, required=False)
-    limits = LimitsSerializer(required=False)
+    limits = amounts_field(required=False)
 
 
 class TenantSerializer(serializers.Serializer[Any]):
@@ -45,13 +40,22 @@ class TenantSerializer(serializers.Serializer[Any]):
     created = serializers.DateTimeField()
     namespace = serializers.CharField()
     status = serializers.ChoiceField(choices=[status.value for status in specs.TenantStatus])
-    limits = LimitsSerializer()
+    limits = serializers.SerializerMethodField()
     held = serializers.SerializerMethodField()
 
+    @extend_schema_field(amounts_field())
+    def get_limits(self, tenant: Tenant) -> dict[str, int]:
+        """Return the tenant's nominal quotas, as the view read them for all rows at once."""
+        return {line.type.key: line.nominal for line in self._lines(tenant)}
+
+    @extend_schema_field(amounts_field())
     def get_held(self, tenant: Tenant) -> dict[str, int]:
-        """Return what the tenant holds, as the view counted it for all rows at once."""
-        held: Limits = self.context.get("held", {}).get(tenant.pk, NOTHING)
-        return {name: getattr(held, name) for name in ("cpu_millicores", "memory_mib", "pods", "gpus")}
+        """Return what the tenant's work holds."""
+        return {line.type.key: line.used for line in self._lines(tenant)}
+
+    def _lines(self, tenant: Tenant) -> list[QuotaLine]:
+        found: list[QuotaLine] = self.context["lines"][tenant.pk]
+        return found
 
 
 class HistorySerializer(serializers.Serializer[AuditEntry]):

@@ -23,8 +23,7 @@ from tenants.api.shapes import (
     TenantSerializer,
 )
 from tenants.models import Membership, Tenant
-from tenants.specs import Limits, Role
-from tenants.usage import held_by
+from tenants.specs import Role
 
 
 class TenantsView(ApiView):
@@ -34,20 +33,20 @@ class TenantsView(ApiView):
     def get(self, request: Request) -> Response:
         """List the tenants that you may see, with their limits and what they hold."""
         page = keyset_page(request, Tenant.objects.visible_to(caller(request)), order=("name", "id"))
-        return page_response(request, page, TenantSerializer, held=held_by([tenant.pk for tenant in page.rows]))
+        return page_response(request, page, TenantSerializer, lines=selectors.quota_lines(page.rows))
 
     @endpoint(Action.TENANT_CREATE, body=NewTenantSerializer, answers={201: TenantSerializer}, creates=True)
     def post(self, request: Request) -> Response:
         """Create a tenant; platform admins only. Its namespace is made after the answer."""
         user, values = caller(request), parsed(NewTenantSerializer, request)
         policy.require(user, Action.TENANT_CREATE)
-        slug, name, limits = values["slug"], values["name"], Limits(**values["limits"])
+        slug, name, limits = values["slug"], values["name"], values["limits"]
         tenant, again = created_once(
             request,
             lambda: services.tenant_create(actor=user, slug=slug, name=name, limits=limits),
             lambda first: _tenant_by_id(user, first),
         )
-        return replayed(Response(TenantSerializer(tenant).data, status=201), found=again)
+        return replayed(_shown(tenant, status=201), found=again)
 
 
 class TenantView(ApiView):
@@ -65,8 +64,7 @@ class TenantView(ApiView):
         tenant = selectors.tenant_get(user=user, slug=slug)
         policy.require(user, Action.TENANT_EDIT_LIMITS, tenant)
         values = parsed(TenantChangeSerializer, request)
-        limits = Limits(**values["limits"]) if "limits" in values else tenant.limits
-        name = values.get("name", tenant.name)
+        name, limits = values.get("name", tenant.name), values.get("limits", {})
         return _shown(services.tenant_update(actor=user, tenant=tenant, name=name, limits=limits))
 
 
@@ -133,8 +131,9 @@ class MemberView(ApiView):
         return Response(status=204)
 
 
-def _shown(tenant: Tenant) -> Response:
-    return Response(TenantSerializer(tenant, context={"held": held_by([tenant.pk])}).data)
+def _shown(tenant: Tenant, *, status: int = 200) -> Response:
+    lines = selectors.quota_lines([tenant])
+    return Response(TenantSerializer(tenant, context={"lines": lines}).data, status=status)
 
 
 def _tenant_by_id(user: User, tenant_id: UUID) -> Tenant:

@@ -141,8 +141,8 @@ def field(cluster_binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 def raise_limits(product: Product) -> None:
-    limits = {"name": "Speech", "cpu_limit_millicores": "9000", "memory_limit_mib": "9000 GiB", "gpu_limit": "0"}
-    answer = product.person("admin").post(f"/tenants/{TENANT}/edit/", {**limits, "pods_limit": "20000"})
+    limits = {"name": "Speech", "cpu_millicores": "9000", "memory_mib": "9000 GiB", "gpus": "0"}
+    answer = product.person("admin").post(f"/tenants/{TENANT}/edit/", {**limits, "pods": "20000"})
     assert answer.status_code == 302, answer.text[:2000]
 
 

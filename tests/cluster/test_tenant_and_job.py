@@ -41,7 +41,7 @@ def writer(kubeconfigs: Path) -> Kube:
 @pytest.fixture
 def real_tenant(writer: Kube, make_tenant: Callable[..., Tenant]) -> Iterator[Tenant]:
     """A tenant whose namespace was made on the real API server."""
-    tenant = make_tenant(f"t{time.monotonic_ns() % 10**9}", status="creating", applied_generation=0, pods_limit=2)
+    tenant = make_tenant(f"t{time.monotonic_ns() % 10**9}", status="creating", applied_generation=0, limits={"pods": 2})
     reconcile_tenant(tenant.pk, writer, quota_wait_s=20)
     tenant.refresh_from_db()
     yield tenant

@@ -13,7 +13,7 @@ from tests.plugins.product import Product, running_product
 
 TENANT = "faults"
 NAMESPACE = f"berth-{TENANT}"
-LIMITS = {"cpu_limit_millicores": "8", "memory_limit_mib": "8 GiB", "pods_limit": "300", "gpu_limit": "2"}
+LIMITS = {"cpu_millicores": "8", "memory_mib": "8 GiB", "pods": "300", "gpus": "2"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -9,7 +9,7 @@ from rest_framework import serializers
 from portal.core.models import ApiToken, PlatformRole, Scope, Theme
 from portal.core.tokens import MAX_NAME
 from portal.web.people_forms import time_zones
-from tenants.api.shapes import LimitsSerializer
+from tenants.api.shapes import amounts_field
 from tenants.specs import Role
 from workloads.api.strict import StrictSerializer, TextField
 
@@ -125,7 +125,7 @@ class ClusterSummarySerializer(serializers.Serializer[Any]):
 
     nodes = serializers.IntegerField()
     ready = serializers.IntegerField()
-    offers = LimitsSerializer()
-    held = LimitsSerializer()
+    offers = amounts_field()
+    held = amounts_field()
     absent = serializers.BooleanField(help_text="No cluster was ever reached.")
     stale = serializers.BooleanField(help_text="What is shown may be old.")

@@ -2,7 +2,6 @@
 
 import datetime as dt
 import uuid
-from dataclasses import asdict
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -14,7 +13,6 @@ from drf_spectacular.views import SpectacularAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from gpu.models import Node
 from portal.core import tickets, tokens
 from portal.core.api.once import created_once, replayed
 from portal.core.api.paging import keyset_page, page_response, page_serializer
@@ -33,7 +31,6 @@ from portal.web.api.shapes import (
 )
 from portal.web.cluster_health import cluster_health
 from tenants.models import Tenant
-from tenants.specs import Limits
 from workloads import holdings
 
 
@@ -105,21 +102,13 @@ class ClusterSummaryView(ApiView):
     @endpoint(Action.SIGNED_IN, answers={200: ClusterSummarySerializer})
     def get(self, request: Request) -> Response:
         """Show what the cluster's usable nodes offer and what all work holds."""
-        nodes = list(Node.objects.visible_to(caller(request)))
-        usable = [node for node in nodes if node.ready and not node.unschedulable]
-        offers = Limits(
-            cpu_millicores=sum(node.cpu_millicores for node in usable),
-            memory_mib=sum(node.memory_mib for node in usable),
-            pods=sum(node.pods for node in usable),
-            gpus=sum(node.gpus for node in usable),
-        )
-        health = cluster_health()
+        balance, health = holdings.balance_of(user=caller(request)), cluster_health()
         return Response(
             {
-                "nodes": len(nodes),
-                "ready": len(usable),
-                "offers": asdict(offers),
-                "held": asdict(holdings.held_by_all()),
+                "nodes": balance.nodes,
+                "ready": balance.usable_nodes,
+                "offers": balance.offered,
+                "held": balance.held,
                 "absent": health.absent,
                 "stale": health.stale,
             }

@@ -17,7 +17,7 @@ from portal.core import demomarks
 from portal.core.models import PlatformRole, User
 from tenants.models import Tenant
 from tenants.services import membership_set, tenant_create
-from tenants.specs import Limits, Role
+from tenants.specs import CPU, GPUS, MEMORY, PODS, Role
 
 ACCOUNTS_FILE = "demo-accounts.txt"
 _PASSWORD_BYTES = 12
@@ -34,8 +34,8 @@ class Person(NamedTuple):
 
 
 TENANTS = {
-    "vision": ("Vision", Limits(cpu_millicores=2_000, memory_mib=4_096, pods=80, gpus=2)),
-    "speech": ("Speech", Limits(cpu_millicores=1_000, memory_mib=2_048, pods=20, gpus=0)),
+    "vision": ("Vision", {CPU: 2_000, MEMORY: 4_096, PODS: 80, GPUS: 2}),
+    "speech": ("Speech", {CPU: 1_000, MEMORY: 2_048, PODS: 20, GPUS: 0}),
 }
 PEOPLE = (
     Person("admin", "platform admin", platform_role=PlatformRole.ADMIN),

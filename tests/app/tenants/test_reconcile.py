@@ -9,18 +9,22 @@ from portal.kube.types import NAMESPACES, NETWORKPOLICIES, RESOURCEQUOTAS, SERVI
 from tenants import manifests, selectors
 from tenants.models import Tenant
 from tenants.reconcile import namespace_spec, reconcile_tenant
+from tests.quota import set_limits
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
 def new_tenant(db: None) -> Tenant:
-    return Tenant.objects.create(slug="vision", name="Vision")
+    tenant = Tenant.objects.create(slug="vision", name="Vision")
+    set_limits(tenant, cpu_millicores=8_000, memory_mib=16_384, pods=50)
+    Tenant.objects.update(generation=1)
+    return tenant
 
 
 def count_quota(kube: FakeKube, tenant: Tenant) -> None:
     """Do what the cluster's quota controller does with a new quota."""
-    hard = manifests.quota_hard(tenant.limits)
+    hard = manifests.quota_hard(selectors.quotas_of(tenant))
     kube.set_status(RESOURCEQUOTAS, "berth", {"hard": hard, "used": {}}, namespace=tenant.namespace)
 
 
@@ -89,7 +93,7 @@ def test_new_limits_reach_the_quota_and_the_tenant_stays_ready_meanwhile(
     reconciled(fake_kube, new_tenant)
     count_quota(fake_kube, new_tenant)
     reconciled(fake_kube, new_tenant)
-    Tenant.objects.filter(pk=new_tenant.pk).update(pods_limit=7, generation=2)
+    set_limits(new_tenant, pods=7)
     reconciled(fake_kube, new_tenant)
     assert (new_tenant.status, new_tenant.applied_generation) == ("ready", 1)
     assert selectors.tenant_ids_not_applied() == [new_tenant.pk]

@@ -8,6 +8,7 @@ from django.core.management import call_command
 
 from portal.core.models import User
 from tenants.models import Membership, Tenant
+from tests.quota import limits_of, set_limits
 
 pytestmark = pytest.mark.django_db
 
@@ -48,10 +49,10 @@ def test_only_the_owner_of_the_data_directory_can_read_the_passwords(data_dir: P
 def test_a_second_start_changes_nothing(data_dir: Path) -> None:
     call_command("seed_demo")
     before = (data_dir / "demo-accounts.txt").read_text(), list(User.objects.order_by("pk").values())
-    Tenant.objects.filter(slug="vision").update(pods_limit=3)
+    set_limits(Tenant.objects.get(slug="vision"), pods=3)
     call_command("seed_demo")
     assert ((data_dir / "demo-accounts.txt").read_text(), list(User.objects.order_by("pk").values())) == before
-    assert Tenant.objects.get(slug="vision").pods_limit == 3
+    assert limits_of(Tenant.objects.get(slug="vision"))["pods"] == 3
 
 
 def test_an_account_that_was_there_before_keeps_its_password(data_dir: Path, platform_admin: User) -> None:

@@ -1,5 +1,6 @@
 """What people may do to tenants, and what it leaves behind."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -7,17 +8,20 @@ import pytest
 from portal.core.errors import Denied, NotVisible, Rejected
 from portal.core.models import AuditEntry, User
 from tenants.models import Membership, Tenant
+from tenants.selectors import quotas_of
 from tenants.services import membership_remove, membership_set, tenant_create, tenant_update
-from tenants.specs import Limits, Role
+from tenants.specs import Role
+from tests.quota import limits_of
+from workloads.models import Attempt, Workload
 
 pytestmark = pytest.mark.django_db
-LIMITS = Limits(cpu_millicores=2_000, memory_mib=4_096, pods=10, gpus=1)
+LIMITS = {"cpu_millicores": 2_000, "memory_mib": 4_096, "pods": 10, "gpus": 1}
 
 
 def test_a_platform_admin_creates_a_tenant_that_waits_for_its_namespace(platform_admin: User) -> None:
     tenant = tenant_create(actor=platform_admin, slug="robots", name=" Robots ", limits=LIMITS)
     tenant.refresh_from_db()
-    assert (tenant.name, tenant.status, tenant.limits) == ("Robots", "creating", LIMITS)
+    assert (tenant.name, tenant.status, limits_of(tenant)) == ("Robots", "creating", LIMITS)
     entry = AuditEntry.objects.get(target_id=str(tenant.pk))
     assert entry.after is not None
     assert (entry.action, entry.actor, entry.after["slug"]) == ("tenant.create", platform_admin, "robots")
@@ -43,9 +47,9 @@ def test_a_limit_out_of_range_and_an_empty_name_get_messages_at_their_fields(pla
             actor=platform_admin,
             slug="robots",
             name=" ",
-            limits=Limits(cpu_millicores=-1, memory_mib=2**62, pods=1, gpus=1),
+            limits={"cpu_millicores": -1, "memory_mib": 2**62, "pods": 1, "warp_cores": 1},
         )
-    assert sorted(refused.value.fields) == ["cpu_limit_millicores", "memory_limit_mib", "name"]
+    assert sorted(refused.value.fields) == ["cpu_millicores", "memory_mib", "name", "warp_cores"]
 
 
 def test_only_a_platform_admin_creates_tenants(tenant_admin: User) -> None:
@@ -54,11 +58,39 @@ def test_only_a_platform_admin_creates_tenants(tenant_admin: User) -> None:
 
 
 def test_new_limits_start_a_new_generation_once(platform_admin: User, tenant: Tenant) -> None:
-    changed = tenant_update(actor=platform_admin, tenant=tenant, name="Vision", limits=LIMITS)
-    assert (changed.generation, changed.limits) == (2, LIMITS)
-    again = tenant_update(actor=platform_admin, tenant=tenant, name="Vision", limits=LIMITS)
-    assert again.generation == 2
-    assert AuditEntry.objects.filter(action="tenant.update").count() == 1
+    tenant.refresh_from_db()
+    before = tenant.generation
+    tenant_update(actor=platform_admin, tenant=tenant, name="Vision", limits=LIMITS)
+    tenant.refresh_from_db()
+    assert (tenant.generation, limits_of(tenant)) == (before + 1, LIMITS)
+    tenant_update(actor=platform_admin, tenant=tenant, name="Vision", limits=LIMITS)
+    tenant.refresh_from_db()
+    assert tenant.generation == before + 1
+    entry = AuditEntry.objects.get(action="tenant.update")
+    assert (entry.before, entry.after) == (
+        {"limits": {"cpu_millicores": 8_000, "memory_mib": 16_384, "pods": 50, "gpus": 4}},
+        {"limits": LIMITS},
+    )
+
+
+def test_a_limit_that_is_not_given_stays_as_it_is(platform_admin: User, tenant: Tenant) -> None:
+    before = limits_of(tenant)
+    tenant_update(actor=platform_admin, tenant=tenant, name="Vision", limits={"gpus": 3})
+    assert limits_of(tenant) == {**before, "gpus": 3}
+
+
+def test_a_limit_below_what_is_held_stops_nothing_and_the_cluster_still_allows_what_runs(
+    platform_admin: User,
+    tenant: Tenant,
+    owner: User,
+    make_workload: Callable[..., Workload],
+    admit: Callable[..., Attempt],
+) -> None:
+    admit(make_workload(tenant, owner, gpus=3))
+    tenant_update(actor=platform_admin, tenant=tenant, name="Vision", limits={"gpus": 1})
+    line = tenant.quota_lines.get(type__key="gpus")
+    assert (line.nominal, line.used, line.overhang) == (1, 3, 2)
+    assert {quota.key: quota.most for quota in quotas_of(tenant)}["gpus"] == 3
 
 
 @pytest.mark.parametrize(("who", "error"), [("tenant_admin", Denied), ("outsider", NotVisible)])

@@ -11,15 +11,16 @@ from django.test.utils import CaptureQueriesContext
 from portal.core.models import User
 from tenants.models import Membership, Tenant
 from tenants.specs import Obstacle
+from tests.quota import limits_of
 
 pytestmark = pytest.mark.django_db
 NEW = {
     "slug": "robotics",
     "name": "Robotics lab",
-    "cpu_limit_millicores": "12.5",
-    "memory_limit_mib": "64 GiB",
-    "gpu_limit": "2",
-    "pods_limit": "20",
+    "cpu_millicores": "12.5",
+    "memory_mib": "64 GiB",
+    "gpus": "2",
+    "pods": "20",
 }
 LIMITS = {key: value for key, value in NEW.items() if key != "slug"}
 
@@ -71,12 +72,7 @@ def test_a_foreign_and_a_missing_tenant_look_the_same(
 def test_a_new_tenant_has_the_limits_that_were_typed(as_person: Callable[[str], Client]) -> None:
     as_person("platform_admin").post("/tenants/new/", NEW)
     made = Tenant.objects.get(slug="robotics")
-    assert (made.cpu_limit_millicores, made.memory_limit_mib, made.gpu_limit, made.pods_limit) == (
-        12_500,
-        65_536,
-        2,
-        20,
-    )
+    assert limits_of(made) == {"cpu_millicores": 12_500, "memory_mib": 65_536, "gpus": 2, "pods": 20}
 
 
 @pytest.mark.parametrize(
@@ -89,11 +85,11 @@ def test_a_new_tenant_has_the_limits_that_were_typed(as_person: Callable[[str], 
         ("slug", "vision"),
         ("name", ""),
         ("name", "x" * 121),
-        ("cpu_limit_millicores", "many"),
-        ("memory_limit_mib", "1 lot"),
-        ("gpu_limit", "-1"),
-        ("gpu_limit", "1.5"),
-        ("pods_limit", "100001"),
+        ("cpu_millicores", "many"),
+        ("memory_mib", "1 lot"),
+        ("gpus", "-1"),
+        ("gpus", "1.5"),
+        ("pods", "100001"),
     ],
 )
 def test_bad_input_gets_a_message_at_its_field_and_stores_nothing(
@@ -105,9 +101,9 @@ def test_bad_input_gets_a_message_at_its_field_and_stores_nothing(
 
 
 def test_a_limit_that_is_wrong_changes_nothing(as_person: Callable[[str], Client], tenant: Tenant) -> None:
-    answer = as_person("platform_admin").post("/tenants/vision/edit/", {**LIMITS, "pods_limit": "none"})
+    answer = as_person("platform_admin").post("/tenants/vision/edit/", {**LIMITS, "pods": "none"})
     assert answer.status_code == 400
-    assert Tenant.objects.get().pods_limit == tenant.pods_limit
+    assert limits_of(tenant)["pods"] == 50
 
 
 def test_a_tenant_admin_adds_changes_and_removes_a_member(

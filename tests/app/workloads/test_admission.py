@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.db import connection, transaction
-from django.db.models import Sum
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
@@ -15,6 +14,7 @@ from portal.core import leases
 from portal.core.leases import Held, LeaseLost
 from portal.core.models import ClusterStatus, User
 from tenants.models import Tenant
+from tests.quota import limits_of, set_limits, used_by
 from workloads import admission
 from workloads.admission import QUEUE, tick
 from workloads.models import Attempt, Workload
@@ -55,7 +55,7 @@ def test_what_fits_starts_with_an_attempt_that_holds_what_it_asks(
     assert reason_of(workload) == (State.STARTING, Reason.CREATING)
     assert workload.attempts_made == 1
     assert (attempt.n, attempt.object_name, attempt.tenant) == (1, f"{workload.kube_name}-1", tenant)
-    assert (attempt.cpu_millicores, attempt.memory_mib, attempt.gpus, attempt.pods) == (100, 64, 2, 1)
+    assert attempt.holds == used_by(tenant) == {"cpu_millicores": 100, "memory_mib": 64, "gpus": 2, "pods": 1}
     event = workload.events.get()
     assert (event.state, event.attempt_n) == (State.STARTING, 1)
 
@@ -180,7 +180,7 @@ def test_a_tick_needs_the_same_number_of_statements_for_two_as_for_sixty(
     large = statements(held)
     assert all(reason_of(workload)[0] == State.STARTING for workload in few)
     assert Attempt.objects.count() == 62
-    assert large == small <= 20
+    assert large == small <= 22
 
 
 def test_one_tick_admits_at_most_its_share(
@@ -234,7 +234,7 @@ def test_a_limit_lowered_between_plan_and_write_is_kept(
 ) -> None:
     for _ in range(4):
         make_workload(tenant, owner, gpus=1)
-    between_plan_and_write(monkeypatch, lambda: Tenant.objects.update(gpu_limit=2))
+    between_plan_and_write(monkeypatch, lambda: set_limits(tenant, gpus=2))
     assert tick(held) == 2
 
 
@@ -242,9 +242,11 @@ def ticks_and_checks(held: Held) -> None:
     for _ in range(10):
         tick(held)
         with transaction.atomic():
-            limit = Tenant.objects.select_for_update(no_key=True).get().gpu_limit
-            used = Attempt.objects.filter(released_at__isnull=True).aggregate(used=Sum("gpus"))["used"] or 0
-        assert used <= limit == 4
+            tenant = Tenant.objects.select_for_update(no_key=True).get()
+            unsettled = Attempt.objects.filter(settled=False).values_list("holds", flat=True)
+            used, limit = sum(holds["gpus"] for holds in unsettled), limits_of(tenant)["gpus"]
+            told = used_by(tenant).get("gpus", 0)
+        assert told == used <= limit == 4
 
 
 def cancel_queued(workloads: list[Workload]) -> None:

@@ -12,6 +12,7 @@ from portal.core.models import User
 from portal.kube.fake import FakeKube
 from portal.kube.types import CONFIGMAPS, JOBS
 from tenants.models import Tenant
+from tests.quota import set_limits
 from workloads.models import Attempt, Workload
 from workloads.reconcile import reconcile
 from workloads.services import workload_cancel
@@ -29,6 +30,7 @@ def test_cancel_racing_create_200_times_leaves_nothing(
     admit: Callable[..., Attempt],
 ) -> None:
     ids = []
+    set_limits(tenant, cpu_millicores=100 * ROUNDS, pods=ROUNDS)
     for _ in range(ROUNDS):
         workload = make_workload(tenant, owner, spec={"script": "print(1)"})
         admit(workload)

@@ -15,14 +15,14 @@ from tenants import manifests
 from tenants.models import Membership, Tenant
 from tenants.reconcile import namespace_removed, namespace_spec
 from tenants.services import tenant_create
-from tenants.specs import Limits
+from tests.quota import limits_of
 from workloads import demo
 from workloads.management.commands import run_demo
 from workloads.models import Workload
 from workloads.specs import State, spec_of, spec_problems
 
 pytestmark = pytest.mark.django_db
-LIMITS = Limits(cpu_millicores=1000, memory_mib=1024, pods=5, gpus=0)
+LIMITS = {"cpu_millicores": 1000, "memory_mib": 1024, "pods": 5, "gpus": 0}
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +61,7 @@ def test_a_sample_that_somebody_cannot_submit_any_more_is_left_out(monkeypatch: 
 
 def test_what_waits_for_quota_fits_the_tenant_but_not_beside_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     start(monkeypatch)
-    limit = Tenant.objects.get(slug="speech").memory_limit_mib
+    limit = limits_of(Tenant.objects.get(slug="speech"))["memory_mib"]
     memory = {sample.name: sample.memory_mib for sample in demo.SAMPLES}
     assert memory["transcribe-new"] < limit < memory["transcribe-new"] + memory["transcribe-archive"]
 

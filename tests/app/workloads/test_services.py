@@ -15,6 +15,7 @@ from gpu.models import Node
 from portal.core.errors import Conflict, Denied, IdempotencyReplay, NotVisible, Rejected
 from portal.core.models import AuditEntry, IdempotencyKey, User
 from tenants.models import Membership, Tenant
+from tests.quota import set_limits
 from workloads.models import Template, Workload, WorkloadEvent
 from workloads.services import workload_cancel, workload_submit
 from workloads.specs import JobSpec, Reason, Resources, State, digest_of, spec_of
@@ -146,8 +147,7 @@ def test_a_repeated_key_gets_the_first_workload(owner: User, tenant: Tenant) -> 
 
 def test_a_repeated_key_gets_the_first_answer_even_if_the_limits_changed(owner: User, tenant: Tenant) -> None:
     first, _ = workload_submit(actor=owner, tenant=tenant, spec=SPEC, idempotency_key="k")
-    tenant.cpu_limit_millicores = 10
-    tenant.save()
+    set_limits(tenant, cpu_millicores=10)
     again, replayed = workload_submit(actor=owner, tenant=tenant, spec=SPEC, idempotency_key="k")
     assert (again.pk, replayed) == (first.pk, True)
 

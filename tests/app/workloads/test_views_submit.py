@@ -11,6 +11,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from portal.core.models import User
 from tenants.models import Tenant
+from tests.quota import set_limits
 from workloads.models import Template, Workload
 
 pytestmark = pytest.mark.django_db
@@ -219,7 +220,7 @@ def test_a_foreign_workload_cannot_be_started_from(
 
 def test_the_gpu_field_is_hidden_where_the_tenant_has_none(session: Client, tenant: Tenant) -> None:
     assert 'name="gpus"' in session.get("/workloads/new/").content.decode()
-    Tenant.objects.filter(pk=tenant.pk).update(gpu_limit=0)
+    set_limits(tenant, gpus=0)
     assert 'name="gpus"' not in session.get("/workloads/new/").content.decode()
 
 

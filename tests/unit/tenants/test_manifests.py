@@ -6,14 +6,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tenants import manifests, specs
-from tenants.specs import Limits, NamespaceSpec
+from tenants.specs import NamespaceSpec, Quota, Unit
 from workloads.specs import EPHEMERAL_STORAGE_MIB
 
 SPEC = NamespaceSpec(
     slug="vision",
     tenant_id=UUID("11111111-1111-4111-8111-111111111111"),
     installation_id=UUID("22222222-2222-4222-8222-222222222222"),
-    limits=Limits(cpu_millicores=1_500, memory_mib=3_072, pods=20, gpus=2),
+    quotas=(
+        Quota("cpu_millicores", "requests.cpu", Unit.MILLICORES, 1_500),
+        Quota("memory_mib", "requests.memory", Unit.MIB, 3_072),
+        Quota("gpus", "requests.nvidia.com/gpu", Unit.COUNT, 2),
+        Quota("gpu_a100", "", Unit.COUNT, 1),
+        Quota("pods", "pods", Unit.COUNT, 20),
+    ),
     dns_addresses=("10.77.0.1",),
 )
 LABELS = {

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from workloads.explain import problem_text, problem_texts
 from workloads.specs import (
-    Ceiling,
     JobSpec,
     Problem,
     Resources,
@@ -190,13 +189,13 @@ def test_an_unknown_kind_and_a_senseless_template() -> None:
 
 def test_sizes_above_the_tenant_and_above_every_node() -> None:
     asked = Resources(cpu_millicores=4_000, memory_mib=8_192, gpus=1)
-    tenant = Ceiling(3_000, 16_384, 4)
-    nodes = [Ceiling(8_000, 4_096, 0), Ceiling(2_000, 2_048, 1)]
+    tenant = {"cpu_millicores": 3_000, "memory_mib": 16_384, "gpus": 4}
+    nodes = [{"cpu_millicores": 8_000, "memory_mib": 4_096}, {"cpu_millicores": 2_000, "memory_mib": 2_048, "gpus": 1}]
     assert size_problems(asked, tenant, nodes) == [
         Problem("cpu_millicores", "above_tenant", {"asked": 4_000, "limit": 3_000}),
         Problem("memory_mib", "above_nodes", {"asked": 8_192, "limit": 4_096}),
     ]
-    assert size_problems(asked, Ceiling(4_000, 8_192, 1), []) == []
+    assert size_problems(asked, {"cpu_millicores": 4_000, "memory_mib": 8_192, "gpus": 1}, []) == []
 
 
 def test_a_refusal_says_the_number_and_the_way_out() -> None:

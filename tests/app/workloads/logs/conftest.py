@@ -104,8 +104,7 @@ def pod_of(db: None) -> Callable[..., Pod]:
             tenant=workload.tenant,
             n=n,
             object_name=f"{workload.kube_name}-{n}",
-            cpu_millicores=10,
-            memory_mib=16,
+            holds={"cpu_millicores": 10, "memory_mib": 16, "pods": 1},
             released_at=None if n == 1 else "2026-01-01T00:00:00Z",
         )
         return Pod.objects.create(
