@@ -87,7 +87,8 @@ def verdict_of(tenant: Tenant, resources: Resources) -> Verdict:
     if wait is None:
         return Verdict("ok", "bolt", _("Starts now"), _("The tenant's limits and the cluster have room."), _("Submit"))
     if _above_ceiling(wait):
-        problem = Problem(str(wait.params["resource"]), "above_tenant", dict(wait.params))
+        most = wait.params.get("ceiling", wait.params["limit"])
+        problem = Problem(str(wait.params["resource"]), "above_tenant", {**wait.params, "limit": most})
         return Verdict("bad", "ban", _("Can never start"), explain.problem_text(problem), _("Submit"))
     card = explain.explanation(_Asked(State.QUEUED, wait.reason, dict(wait.params), resources.memory_mib))
     sentence = card.sentence if card else ""

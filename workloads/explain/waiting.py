@@ -34,17 +34,23 @@ def _tenant_not_ready(_facts: Facts, _workload: Explained) -> Explanation:
 
 
 def _over_quota(facts: Facts, _workload: Explained) -> Explanation:
-    resource = resource_text(facts.text("resource"))
+    cohort = facts.text("cohort")
+    texts = (
+        _("Asks %(asked)s; %(free)s of the tenant's %(limit)s are free, and %(cohort)s could lend %(lendable)s.")
+        if cohort
+        else _("Asks %(asked)s; %(free)s of the tenant's %(limit)s are free.")
+    )
+    known = {name: facts.amount(name) for name in ("asked", "limit", "lendable")}
+    shown = (
+        (_("Resource"), resource_text(facts.text("resource"))),
+        (_("Asked"), facts.amount("asked")),
+        (_("Held by the tenant's work"), facts.amount("held")),
+        (_("The tenant's limit"), facts.amount("limit")),
+    )
     return Explanation(
         title=_("The tenant's limit is reached"),
-        sentence=_("Asks %(asked)s; %(free)s of the tenant's %(limit)s are free.")
-        % {"asked": facts.amount("asked"), "free": facts.free(), "limit": facts.amount("limit")},
-        facts=(
-            (_("Resource"), resource),
-            (_("Asked"), facts.amount("asked")),
-            (_("Held by the tenant's work"), facts.amount("held")),
-            (_("The tenant's limit"), facts.amount("limit")),
-        ),
+        sentence=texts % {**known, "free": facts.free(), "cohort": cohort},
+        facts=(*shown, (_("Cohort %(name)s could lend") % {"name": cohort}, known["lendable"])) if cohort else shown,
         options=(
             Option(_("Wait until other work of the tenant ends"), _("this one starts by itself")),
             Option(_("Submit it again with smaller sizes"), _("it starts now if it fits into what is free")),

@@ -97,6 +97,14 @@ def test_the_card_of_a_reached_limit_shows_the_numbers_and_the_place() -> None:
     assert len(card.options) == 3
 
 
+def test_the_card_of_a_reached_limit_in_a_cohort_says_what_it_could_lend() -> None:
+    params = {**quota("gpus", 4, 6, 8), "cohort": "research", "ceiling": 12, "lendable": 1}
+    card = explanation(Row(State.QUEUED, Reason.OVER_QUOTA, params))
+    assert card is not None
+    assert card.sentence == "Asks 4 GPUs; 2 GPUs of the tenant's 8 GPUs are free, and research could lend 1 GPU."
+    assert card.facts[-1] == ("Cohort research could lend", "1 GPU")
+
+
 def test_the_card_of_an_out_of_memory_end_names_the_limit() -> None:
     card = explanation(Row(reason_code=Reason.OOM_KILLED, reason_params={"exit_code": 137}, memory_mib=512))
     assert card is not None
