@@ -40,6 +40,7 @@ def sentence(entry: AuditEntry) -> str:
         "user": str(after.get("user") or before.get("user") or "?"),
         "role": roles.get(after.get("role") or after.get("platform_role") or "", "?"),
         "changes": _changes(before, after),
+        "cohort": str(after.get("cohort") or "?"),
         "version": str(after.get("version") or "?"),
     }
     return text % known
@@ -49,6 +50,12 @@ def _member_set(before: Values, after: Values) -> str:
     if before:
         return _("%(actor)s changed the role of %(user)s to %(role)s")
     return _("%(actor)s added %(user)s as %(role)s")
+
+
+def _cohort_set(_before: Values, after: Values) -> str:
+    if after.get("cohort"):
+        return _("%(actor)s brought the tenant into the cohort %(cohort)s")
+    return _("%(actor)s took the tenant out of its cohort")
 
 
 def _shown_to(_before: Values, after: Values) -> str:
@@ -62,6 +69,8 @@ def _shown_to(_before: Values, after: Values) -> str:
 
 _TELLERS: dict[str, Callable[[Values, Values], str]] = {
     "tenant.create": lambda _before, _after: _("%(actor)s created the tenant"),
+    "tenant.quota": lambda _before, _after: _("%(actor)s changed %(changes)s"),
+    "tenant.cohort": _cohort_set,
     "tenant.update": lambda _before, _after: _("%(actor)s changed %(changes)s"),
     "membership.set": _member_set,
     "membership.remove": lambda _before, _after: _("%(actor)s removed %(user)s"),
@@ -87,10 +96,12 @@ def _changes(before: Values, after: Values) -> str:
     labels = {"name": _("name"), "full_name": _("full name"), "email": _("email address")}
     changed = [name for name in labels if name in after and before.get(name) != after[name]]
     parts = [f"{labels[name]}: {before.get(name) or '–'} → {after[name] or '–'}" for name in changed]
-    return "; ".join([*parts, *_quota_changes(before.get("limits"), after.get("limits"))]) or _("preferences")
+    name = "quota" if "quota" in after else "limits"
+    return "; ".join([*parts, *_quota_changes(before.get(name), after.get(name))]) or _("preferences")
 
 
 def _quota_changes(before: Any, after: Any) -> list[str]:
+    """Return changes of amounts by resource type: of nominal quotas, or of all that a quota says."""
     if not isinstance(before, Mapping) or not isinstance(after, Mapping):
         return []
     labels = {
@@ -101,4 +112,12 @@ def _quota_changes(before: Any, after: Any) -> list[str]:
     }
     known = [*(key for key in labels if key in after), *sorted(after.keys() - labels.keys())]
     changed = [key for key in known if before.get(key) != after[key]]
-    return [f"{labels.get(key, key)}: {before.get(key, 0)} → {after[key]}" for key in changed]
+    return [f"{labels.get(key, key)}: {_amount(before.get(key, 0))} → {_amount(after[key])}" for key in changed]
+
+
+def _amount(value: Any) -> str:
+    if not isinstance(value, Mapping):
+        return str(value)
+    words = {"borrow_limit": _("may borrow"), "lend_limit": _("lends")}
+    extra = [f"{words[name]} {value[name]}" for name in words if value.get(name)]
+    return ", ".join([str(value.get("nominal", "?")), *extra])

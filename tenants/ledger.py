@@ -287,6 +287,26 @@ class Book:
         """Set new bounds. Raises what the function of this name raises."""
         self._put(tenant, key, rebound(self.pair(tenant, key), bounds, keep=keep))
 
+    def keys_of(self, tenant: UUID) -> list[str]:
+        """Return the types of which a tenant has a line."""
+        return [key for owner, key in self._lines if owner == tenant]
+
+    def join(self, tenant: UUID, cohort: UUID) -> None:
+        """Bring a tenant without a cohort into one whose pools are here."""
+        for key in self.keys_of(tenant):
+            pair = joined(self._lines[tenant, key], self._pools.get((cohort, key), Pool()))
+            self._lines[tenant, key] = pair.line
+            if pair.pool is not None:
+                self._pools[cohort, key] = pair.pool
+        self._cohorts[tenant] = cohort
+
+    def part(self, tenant: UUID, *, keep: bool) -> None:
+        """Take a tenant out of its cohort. Raises what `parted` raises, and then may have changed a part."""
+        cohort = self._cohorts[tenant]
+        for key in self.keys_of(tenant):
+            self._lines[tenant, key], self._pools[cohort, key] = parted(self.pair(tenant, key), keep=keep)
+        del self._cohorts[tenant]
+
     def changed_lines(self) -> dict[tuple[UUID, str], Line]:
         """Return the lines that are not as they came."""
         return {key: line for key, line in self._lines.items() if self._first_lines.get(key) != line}

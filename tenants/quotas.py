@@ -15,7 +15,7 @@ from django.db.models import F
 from portal.core.hints import hint
 from tenants import tasks
 from tenants.ledger import Book
-from tenants.models import PoolLine, QuotaLine, ResourceType, Tenant
+from tenants.models import Cohort, PoolLine, QuotaLine, ResourceType, Tenant
 
 _LINE_COLUMNS = ("nominal", "borrow_limit", "lend_limit", "used", "overhang")
 _POOL_COLUMNS = ("lendable", "used", "overhang")
@@ -26,13 +26,14 @@ def tenants_locked(tenant_ids: Collection[UUID]) -> list[Tenant]:
     return list(Tenant.objects.filter(pk__in=tenant_ids).order_by("pk").select_for_update(no_key=True))
 
 
-def book_of(tenants: Collection[Tenant], *, lock: bool = False) -> Book:
+def book_of(tenants: Collection[Tenant], *, lock: bool = False, cohort_ids: Collection[UUID] = ()) -> Book:
     """Return the ledger of these tenants; with `lock`, of tenants that are locked, to be written back.
 
-    Two statements, one where no tenant is in a cohort.
+    `cohort_ids` are cohorts whose pools are wanted beside those of the tenants. Two statements, one without a cohort.
     """
     cohorts = {tenant.pk: tenant.cohort_id for tenant in tenants if tenant.cohort_id is not None}
-    pools = _pools(set(cohorts.values()), lock=lock) if cohorts else []
+    wanted = {*cohorts.values(), *cohort_ids}
+    pools = _pools(wanted, lock=lock) if wanted else []
     lines = QuotaLine.objects.filter(tenant__in=[tenant.pk for tenant in tenants]).select_related("type")
     return Book(
         {(row.tenant_id, row.type.key): row.line for row in lines},
@@ -59,6 +60,12 @@ def lines_ensured(tenant: Tenant, keys: Collection[str]) -> None:
     """Make empty rows for these types where a tenant has none. Two statements."""
     types = ResourceType.objects.filter(key__in=keys)
     QuotaLine.objects.bulk_create((QuotaLine(tenant=tenant, type=found) for found in types), ignore_conflicts=True)
+
+
+def pools_ensured(cohort: Cohort, keys: Collection[str]) -> None:
+    """Make empty rows for these types where a cohort has none. Two statements."""
+    types = ResourceType.objects.filter(key__in=keys)
+    PoolLine.objects.bulk_create((PoolLine(cohort=cohort, type=found) for found in types), ignore_conflicts=True)
 
 
 def bounds_moved(tenant_ids: Collection[UUID]) -> None:

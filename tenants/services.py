@@ -1,21 +1,16 @@
 """What people do to tenants and memberships: policy, rows, audit, then a hint to the worker."""
 
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
-
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext_lazy as _
 
 from portal.core import audit, policy
-from portal.core.errors import Conflict, Rejected, Text
+from portal.core.errors import Conflict, Rejected, Text, reject
 from portal.core.hints import hint
 from portal.core.models import User
 from portal.core.policy import Action
-from tenants import quotas, specs, tasks
-from tenants.ledger import Bounds
-from tenants.models import Membership, QuotaLine, ResourceType, Tenant
-from tenants.specs import Amounts, Role, Unit
+from tenants import quotas, quotaservices, specs, tasks
+from tenants.models import Membership, QuotaLine, Tenant
+from tenants.specs import Amounts, Role
 
 
 def tenant_create(*, actor: User, slug: str, name: str, limits: Amounts) -> Tenant:
@@ -24,8 +19,8 @@ def tenant_create(*, actor: User, slug: str, name: str, limits: Amounts) -> Tena
     Raises Denied, Rejected by field: a type's is its key.
     """
     policy.require(actor, Action.TENANT_CREATE)
-    types = _types()
-    _reject({**_slug_errors(slug), **_name_errors(name), **_limit_errors(types, limits)})
+    types = quotaservices.types_by_key()
+    reject({**_slug_errors(slug), **_name_errors(name), **quotaservices.amount_errors(types, limits)})
     try:
         with transaction.atomic():
             tenant = Tenant.objects.create(slug=slug, name=name.strip())
@@ -47,10 +42,10 @@ def tenant_update(*, actor: User, tenant: Tenant, name: str, limits: Amounts) ->
     Rejected by field.
     """
     policy.require(actor, Action.TENANT_EDIT_LIMITS, tenant)
-    _reject({**_name_errors(name), **_limit_errors(_types(), limits)})
+    reject({**_name_errors(name), **quotaservices.amount_errors(quotaservices.types_by_key(), limits)})
     with transaction.atomic():
         locked = quotas.tenants_locked([tenant.pk])[0]
-        before, after = _rebound(locked, limits)
+        before, after = quotaservices.nominals_set(locked, limits)
         if locked.name != name.strip():
             before, after = {"name": locked.name, **before}, {"name": name.strip(), **after}
             locked.name = name.strip()
@@ -60,25 +55,6 @@ def tenant_update(*, actor: User, tenant: Tenant, name: str, limits: Amounts) ->
                 actor=actor, action="tenant.update", target=locked, tenant_id=locked.pk, before=before, after=after
             )
     return locked
-
-
-def _rebound(tenant: Tenant, limits: Amounts) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Set nominal quotas of a locked tenant; return those that changed, as they were and as they are."""
-    book = quotas.book_of([tenant], lock=True)
-    old = {key: book.pair(tenant.pk, key).line.bounds for key in limits}
-    changed = {key: amount for key, amount in limits.items() if old[key].nominal != amount}
-    _reject({key: [_lends_more(old[key])] for key, amount in changed.items() if old[key].lend_limit > amount})
-    if not changed:
-        return {}, {}
-    quotas.lines_ensured(tenant, list(changed))
-    for key, amount in changed.items():
-        book.rebound(tenant.pk, key, replace(old[key], nominal=amount), keep=True)
-    quotas.book_write(book)
-    return {"limits": {key: old[key].nominal for key in changed}}, {"limits": changed}
-
-
-def _lends_more(bounds: Bounds) -> Text:
-    return _("The tenant lends %(lent)d of it.") % {"lent": bounds.lend_limit}
 
 
 def membership_set(*, actor: User, tenant: Tenant, user: User, role: Role) -> Membership:
@@ -122,11 +98,6 @@ def _keep_an_admin(actor: User, tenant: Tenant, user: User) -> None:
         raise Conflict(_("This is the only admin of the tenant. Make somebody else one first."))
 
 
-def _reject(errors: Mapping[str, list[Text]]) -> None:
-    if errors:
-        raise Rejected(errors)
-
-
 def _slug_errors(slug: str) -> dict[str, list[Text]]:
     if specs.slug_valid(slug):
         return {}
@@ -139,22 +110,6 @@ def _name_errors(name: str) -> dict[str, list[Text]]:
         if 0 < len(name.strip()) <= specs.MAX_TENANT_NAME
         else {"name": [_("Enter a name of at most 120 characters.")]}
     )
-
-
-def _types() -> dict[str, ResourceType]:
-    return {found.key: found for found in ResourceType.objects.all()}
-
-
-def _limit_errors(types: Mapping[str, ResourceType], limits: Amounts) -> dict[str, list[Text]]:
-    errors: dict[str, list[Text]] = {}
-    for key, amount in limits.items():
-        if key not in types:
-            errors[key] = [_("There is no such resource type.")]
-            continue
-        most = specs.MOST[Unit(types[key].unit)]
-        if not 0 <= amount <= most:
-            errors[key] = [_("Enter a number from 0 to %(most)d.") % {"most": most}]
-    return errors
 
 
 def _record_member(actor: User, membership: Membership, *, before: str | None, after: str | None) -> None:

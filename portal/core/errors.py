@@ -42,6 +42,12 @@ class Rejected(PortalError):
         self.fields = dict(fields)
 
 
+def reject(fields: Mapping[str, list[Text]]) -> None:
+    """Raise Rejected where any field has a message."""
+    if fields:
+        raise Rejected(fields)
+
+
 class IdempotencyReplay(Conflict):
     """The key was used for another request; `object_id` is what that one made."""
 

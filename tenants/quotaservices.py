@@ -1,0 +1,186 @@
+"""What administrators do to quotas and cohorts: policy, the ledger under its locks, audit; the cluster follows."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from portal.core import audit, policy
+from portal.core.errors import Conflict, Rejected, Text, reject
+from portal.core.hints import wake
+from portal.core.models import User
+from portal.core.policy import Action
+from tenants import quotas, specs
+from tenants.gauges import amount_text
+from tenants.ledger import Bounds, NeedsChoice, bounds_problems
+from tenants.models import Cohort, ResourceType, Tenant
+from tenants.specs import Amounts, Unit
+
+MAX_COHORT_NAME = 120
+_QUEUE_WAKE = "queue"
+_PROBLEMS = {
+    "negative": gettext_lazy("Enter a number of 0 or more."),
+    "lend_above_nominal": gettext_lazy("A tenant can lend at most its nominal quota."),
+    "no_cohort": gettext_lazy("Only a tenant in a cohort can lend or borrow."),
+}
+
+
+def quota_set(*, actor: User, tenant: Tenant, bounds: Mapping[str, Bounds], keep: bool = False) -> Tenant:
+    """Set a tenant's quotas of these types; the others stay. The queue is woken and the namespace follows.
+
+    Where more is held than would be allowed, `keep` must be said: it stays as overhang, and nothing new is admitted
+    until it is used up. Raises NotVisible, Denied, Rejected by key.
+    """
+    policy.require(actor, Action.TENANT_EDIT_LIMITS, tenant)
+    with transaction.atomic():
+        [locked] = quotas.tenants_locked([tenant.pk])
+        reject(bounds_errors(types_by_key(), bounds, in_cohort=locked.cohort_id is not None))
+        before, after = _rebound(locked, bounds, keep=keep)
+        if after:
+            told = {"before": {"quota": before}, "after": {"quota": after}}
+            audit.record(actor=actor, action="tenant.quota", target=locked, tenant_id=locked.pk, **told)
+            wake(_QUEUE_WAKE)
+    return locked
+
+
+def nominals_set(tenant: Tenant, limits: Amounts) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Set nominal quotas of a locked tenant, keeping what is held; return those that changed, before and after.
+
+    In the caller's transaction. Raises Rejected by key where a tenant lends more than it would have.
+    """
+    book = quotas.book_of([tenant])
+    bounds = {key: replace(book.pair(tenant.pk, key).line.bounds, nominal=amount) for key, amount in limits.items()}
+    reject(bounds_errors(types_by_key(), bounds, in_cohort=tenant.cohort_id is not None))
+    before, after = _rebound(tenant, bounds, keep=True)
+    shown = {"before": before, "after": after}
+    for name, values in shown.items():
+        shown[name] = {"limits": {key: value["nominal"] for key, value in values.items()}} if values else {}
+    return shown["before"], shown["after"]
+
+
+def cohort_create(*, actor: User, name: str) -> Cohort:
+    """Make a cohort without tenants. Raises Denied, Rejected."""
+    policy.require(actor, Action.TENANT_CREATE)
+    if not 0 < len(name.strip()) <= MAX_COHORT_NAME:
+        raise Rejected({"name": [_("Enter a name of at most 120 characters.")]})
+    try:
+        with transaction.atomic():
+            cohort = Cohort.objects.create(name=name.strip())
+            audit.record(actor=actor, action="cohort.create", target=cohort, after={"name": cohort.name})
+    except IntegrityError as error:
+        raise Rejected({"name": [_("Another cohort has this name.")]}) from error
+    return cohort
+
+
+def cohort_delete(*, actor: User, cohort: Cohort) -> None:
+    """Remove a cohort. Raises Denied, and Conflict while a tenant is in it."""
+    policy.require(actor, Action.TENANT_CREATE)
+    with transaction.atomic():
+        if Tenant.objects.filter(cohort=cohort).exists():
+            raise Conflict(_("Tenants are in this cohort. Take them out first."))
+        audit.record(actor=actor, action="cohort.delete", target=cohort, before={"name": cohort.name})
+        cohort.delete()
+
+
+def cohort_of_tenant_set(*, actor: User, tenant: Tenant, cohort: Cohort | None, keep: bool = False) -> Tenant:
+    """Bring a tenant into a cohort, or out of all (None). It lends and borrows nothing there until that is set.
+
+    What it borrowed or lent may be more than is allowed then: `keep` must be said. Raises NotVisible, Denied, Rejected.
+    """
+    policy.require(actor, Action.TENANT_EDIT_LIMITS, tenant)
+    with transaction.atomic():
+        [locked] = quotas.tenants_locked([tenant.pk])
+        if locked.cohort_id == (cohort.pk if cohort else None):
+            return locked
+        before = locked.cohort
+        _move(locked, cohort, keep=keep)
+        names = [{"cohort": found.name if found else None} for found in (before, cohort)]
+        audit.record(
+            actor=actor, action="tenant.cohort", target=locked, tenant_id=locked.pk, before=names[0], after=names[1]
+        )
+        wake(_QUEUE_WAKE)
+    return locked
+
+
+def types_by_key() -> dict[str, ResourceType]:
+    """Return all resource types. One statement."""
+    return {found.key: found for found in ResourceType.objects.all()}
+
+
+def amount_errors(types: Mapping[str, ResourceType], amounts: Amounts) -> dict[str, list[Text]]:
+    """Return what is wrong with amounts, by key: an unknown type, or a number that is out of range."""
+    errors: dict[str, list[Text]] = {}
+    for key, amount in amounts.items():
+        if key not in types:
+            errors[key] = [_("There is no such resource type.")]
+            continue
+        most = specs.MOST[Unit(types[key].unit)]
+        if not 0 <= amount <= most:
+            errors[key] = [_("Enter a number from 0 to %(most)d.") % {"most": most}]
+    return errors
+
+
+def bounds_errors(
+    types: Mapping[str, ResourceType], bounds: Mapping[str, Bounds], *, in_cohort: bool
+) -> dict[str, list[Text]]:
+    """Return what is wrong with bounds, by key."""
+    errors: dict[str, list[Text]] = {}
+    for key, found in bounds.items():
+        wrong = [text for amount in asdict(found).values() for text in amount_errors(types, {key: amount}).get(key, [])]
+        texts = wrong[:1] or [_PROBLEMS[code] for code in bounds_problems(found, in_cohort=in_cohort)]
+        if texts:
+            errors[key] = texts
+    return errors
+
+
+def _rebound(
+    tenant: Tenant, bounds: Mapping[str, Bounds], *, keep: bool
+) -> tuple[dict[str, dict[str, int]], dict[str, dict[str, int]]]:
+    """Write new bounds of a locked tenant; return those that changed, as they were and as they are."""
+    quotas.lines_ensured(tenant, list(bounds))
+    if tenant.cohort is not None:
+        quotas.pools_ensured(tenant.cohort, list(bounds))
+    book = quotas.book_of([tenant], lock=True)
+    old = {key: book.pair(tenant.pk, key).line.bounds for key in bounds}
+    changed = {key: found for key, found in bounds.items() if found != old[key]}
+    types, errors = types_by_key(), dict[str, list[Text]]()
+    for key, found in changed.items():
+        try:
+            book.rebound(tenant.pk, key, found, keep=keep)
+        except NeedsChoice as choice:
+            errors[key] = [_needs_choice(Unit(types[key].unit), choice)]
+    reject(errors)
+    quotas.book_write(book)
+    return {key: asdict(old[key]) for key in changed}, {key: asdict(found) for key, found in changed.items()}
+
+
+def _needs_choice(unit: Unit, choice: NeedsChoice) -> Text:
+    """Return what is held too much, and that it may be kept."""
+    above = {
+        "tenant": amount_text(unit, choice.line_excess),
+        "cohort": amount_text(unit, choice.pool_excess),
+    }
+    if choice.line_excess:
+        return _("%(tenant)s more than this is held now. Choose to keep it until its work ends.") % above
+    return _("%(cohort)s more than this is lent now. Choose to keep it until its work ends.") % above
+
+
+def _move(tenant: Tenant, cohort: Cohort | None, *, keep: bool) -> None:
+    book = quotas.book_of([tenant])
+    if cohort is not None:
+        quotas.pools_ensured(cohort, book.keys_of(tenant.pk))
+    book = quotas.book_of([tenant], lock=True, cohort_ids=[cohort.pk] if cohort else [])
+    try:
+        if tenant.cohort_id is not None:
+            book.part(tenant.pk, keep=keep)
+    except NeedsChoice as choice:
+        text = _("More is lent or borrowed than would be allowed then. Choose to keep it until its work ends.")
+        raise Rejected({"cohort": [text]}) from choice
+    if cohort is not None:
+        book.join(tenant.pk, cohort.pk)
+    quotas.book_write(book)
+    tenant.cohort = cohort
+    tenant.save(update_fields=["cohort"])
