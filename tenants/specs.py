@@ -4,6 +4,7 @@ import enum
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from uuid import UUID
 
 SLUG_PATTERN = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
@@ -62,6 +63,8 @@ class Unit(enum.StrEnum):
 MOST = {Unit.MILLICORES: 100_000_000, Unit.MIB: 1_073_741_824, Unit.COUNT: 100_000}
 MOST_OF_ALL = max(MOST.values())
 
+# From Kubernetes' base units (cores, bytes, pieces) to ours.
+FACTORS = {Unit.MILLICORES: Decimal(1000), Unit.MIB: Decimal(1) / (1024 * 1024), Unit.COUNT: Decimal(1)}
 _SUFFIXES = {Unit.MILLICORES: "m", Unit.MIB: "Mi", Unit.COUNT: ""}
 
 
