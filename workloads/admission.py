@@ -61,7 +61,7 @@ def tick(held: Held, *, now: datetime | None = None) -> int:
         return 0
     with transaction.atomic():
         fence(held)
-        admitted = _admit(snapshot, made.admit[:MOST_ADMITTED])
+        admitted = _admit(snapshot, made.admit[:MOST_ADMITTED], [change.workload_id for change in reasons])
         apply_changes([*(_starting(row) for row in admitted), *reasons])
     return len(admitted)
 
@@ -136,17 +136,18 @@ def _new_reasons(rows: Sequence[_Row], made: Plan) -> list[Change]:
     return changes[:MOST_REASONS]
 
 
-def _admit(snapshot: Snapshot, candidates: Sequence[UUID]) -> list[_Row]:
+def _admit(snapshot: Snapshot, candidates: Sequence[UUID], others: Sequence[UUID]) -> list[_Row]:
     """Write an attempt for each candidate that still waits and still fits, charged to its tenant; return these.
 
-    Locks the tenants and the pools of their cohorts, then the workloads.
+    Locks the tenants and the pools of their cohorts, then these workloads and the others that the caller writes to:
+    whoever locks rows twice in one transaction may meet somebody halfway.
     """
     if not candidates:
         return []
     chosen = set(candidates)
     tenants = quotas.tenants_locked({item.tenant_id for item in snapshot.waiting if item.id in chosen})
     book = quotas.book_of(tenants, lock=True)
-    _lock_workloads(candidates)
+    _lock_workloads([*candidates, *others])
     rows = {row.item.id: row for row in _waiting(Workload.objects.filter(_QUEUED, pk__in=candidates))}
     again = replace(
         snapshot,
@@ -163,9 +164,9 @@ def _admit(snapshot: Snapshot, candidates: Sequence[UUID]) -> list[_Row]:
     return admitted
 
 
-def _lock_workloads(candidates: Sequence[UUID]) -> None:
+def _lock_workloads(ids: Sequence[UUID]) -> None:
     """Keep a cancel from coming between the check and the write; in the order of ids, as every writer of many rows."""
-    locked = Workload.objects.filter(pk__in=candidates).order_by("pk").select_for_update(no_key=True)
+    locked = Workload.objects.filter(pk__in=ids).order_by("pk").select_for_update(no_key=True)
     list(locked.values_list("pk"))
 
 
