@@ -13,6 +13,7 @@ from portal.core.errors import Conflict, Rejected, Text, reject
 from portal.core.hints import wake
 from portal.core.models import User
 from portal.core.policy import Action
+from portal.core.transactions import retried
 from tenants import quotas, specs
 from tenants.gauges import amount_text
 from tenants.ledger import Bounds, NeedsChoice, bounds_problems
@@ -28,6 +29,7 @@ _PROBLEMS = {
 }
 
 
+@retried
 def quota_set(*, actor: User, tenant: Tenant, bounds: Mapping[str, Bounds], keep: bool = False) -> Tenant:
     """Set a tenant's quotas of these types; the others stay. The queue is woken and the namespace follows.
 
@@ -61,6 +63,7 @@ def nominals_set(tenant: Tenant, limits: Amounts) -> tuple[dict[str, Any], dict[
     return shown["before"], shown["after"]
 
 
+@retried
 def cohort_create(*, actor: User, name: str) -> Cohort:
     """Make a cohort without tenants. Raises Denied, Rejected."""
     policy.require(actor, Action.TENANT_CREATE)
@@ -75,6 +78,7 @@ def cohort_create(*, actor: User, name: str) -> Cohort:
     return cohort
 
 
+@retried
 def cohort_delete(*, actor: User, cohort: Cohort) -> None:
     """Remove a cohort. Raises Denied, and Conflict while a tenant is in it."""
     policy.require(actor, Action.TENANT_CREATE)
@@ -85,6 +89,7 @@ def cohort_delete(*, actor: User, cohort: Cohort) -> None:
         cohort.delete()
 
 
+@retried
 def cohort_of_tenant_set(*, actor: User, tenant: Tenant, cohort: Cohort | None, keep: bool = False) -> Tenant:
     """Bring a tenant into a cohort, or out of all (None). It lends and borrows nothing there until that is set.
 

@@ -8,11 +8,13 @@ from portal.core.errors import Conflict, Rejected, Text, reject
 from portal.core.hints import hint
 from portal.core.models import User
 from portal.core.policy import Action
+from portal.core.transactions import retried
 from tenants import quotas, quotaservices, specs, tasks
 from tenants.models import Membership, QuotaLine, Tenant
 from tenants.specs import Amounts, Role
 
 
+@retried
 def tenant_create(*, actor: User, slug: str, name: str, limits: Amounts) -> Tenant:
     """Create a tenant with these nominal quotas by type; its namespace is made after the commit.
 
@@ -35,6 +37,7 @@ def tenant_create(*, actor: User, slug: str, name: str, limits: Amounts) -> Tena
     return tenant
 
 
+@retried
 def tenant_update(*, actor: User, tenant: Tenant, name: str, limits: Amounts) -> Tenant:
     """Change a tenant's name and the nominal quotas of the types that are given; the namespace follows.
 
@@ -57,6 +60,7 @@ def tenant_update(*, actor: User, tenant: Tenant, name: str, limits: Amounts) ->
     return locked
 
 
+@retried
 def membership_set(*, actor: User, tenant: Tenant, user: User, role: Role) -> Membership:
     """Give somebody a role in a tenant, in place of any other.
 
@@ -76,6 +80,7 @@ def membership_set(*, actor: User, tenant: Tenant, user: User, role: Role) -> Me
     return membership
 
 
+@retried
 def membership_remove(*, actor: User, tenant: Tenant, user: User) -> None:
     """Take somebody out of a tenant; nothing happens if they are not in it.
 

@@ -13,9 +13,11 @@ from django.db import transaction
 from django.db.models import DateTimeField, Exists, F, Func, OuterRef, Q
 
 from gpu.selectors import node_offers
+from portal.core import failpoints
 from portal.core.hints import hint
 from portal.core.leases import Held, fence
 from portal.core.models import ClusterStatus
+from portal.core.transactions import retried
 from tenants import quotas
 from tenants.models import Cohort, Tenant
 from tenants.specs import Amounts
@@ -44,6 +46,7 @@ class _Row:
     params: dict[str, Any]
 
 
+@retried
 def tick(held: Held, *, now: datetime | None = None) -> int:
     """Admit what fits and say of the others why they wait; return how many were admitted (at most 200).
 
@@ -63,6 +66,8 @@ def tick(held: Held, *, now: datetime | None = None) -> int:
         fence(held)
         admitted = _admit(snapshot, made.admit[:MOST_ADMITTED], [change.workload_id for change in reasons])
         apply_changes([*(_starting(row) for row in admitted), *reasons])
+        failpoints.hit("admission.before_commit")
+    failpoints.hit("admission.after_commit")
     return len(admitted)
 
 

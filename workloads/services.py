@@ -17,6 +17,7 @@ from portal.core.errors import Conflict, NotVisible, Rejected
 from portal.core.hints import hint, wake
 from portal.core.models import User
 from portal.core.policy import Action
+from portal.core.transactions import retried
 from portal.live.publish import WorkloadChanged, publish_workloads
 from tenants import quotas
 from tenants.models import Tenant
@@ -33,6 +34,7 @@ _KUBE_NAME_BYTES = 10  # more than 10 base32 characters need; the rest is cut of
 _KUBE_NAME_CHARS = 10
 
 
+@retried
 def workload_submit(
     *,
     actor: User,
@@ -106,6 +108,7 @@ def size_problems_in(tenant: Tenant, spec: JobSpec) -> list[Problem]:
     return specs.size_problems(spec.resources, whole, [offers for offers, _usable in node_offers()])
 
 
+@retried
 def workload_cancel(*, actor: User, workload: Workload) -> Workload:
     """Cancel: at once while it is queued, else by ending its pods first (state stopping); twice is the same as once.
 
@@ -123,6 +126,7 @@ def workload_cancel(*, actor: User, workload: Workload) -> Workload:
     return Workload.objects.select_related("tenant", "owner").get(pk=workload.pk)
 
 
+@retried
 def workload_hide(*, actor: User, workload: Workload) -> None:
     """Take a workload that has ended out of every list and page; its rows stay until retention. For good.
 

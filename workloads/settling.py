@@ -11,12 +11,14 @@ from django.db import transaction
 
 from portal.core import failpoints
 from portal.core.leases import Held, fence
+from portal.core.transactions import retried
 from tenants import quotas
 from workloads.models import Attempt
 
 MOST_SETTLED = 1_000
 
 
+@retried
 def settle(held: Held | None = None) -> int:
     """Give back what attempts released so far held; return how many. One statement where there is nothing to do.
 

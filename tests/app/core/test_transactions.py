@@ -1,0 +1,95 @@
+"""What the database ends for a deadlock is tried again; everything else, and the fourth failure, is told."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.db import OperationalError, connection, transaction
+from django.test import Client
+
+from portal.core.models import User
+from portal.core.transactions import MOST_RETRIES, retried
+from tenants.ledger import Bounds
+from tenants.models import QuotaLine, Tenant
+from tenants.quotaservices import quota_set
+from workloads.models import Workload
+
+pytestmark = pytest.mark.django_db(transaction=True)
+Fail = Callable[[str, int, str], None]
+
+
+@pytest.fixture
+def fail(db: None) -> Iterator[Fail]:
+    """Have the first writes to a table end with an error of this SQLSTATE, as a deadlock's victim does.
+
+    The counter is a sequence: a rollback does not turn it back.
+    """
+
+    def make(table: str, times: int, sqlstate: str) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("CREATE SEQUENCE test_failures")
+            cursor.execute(
+                "CREATE FUNCTION test_fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+                f"IF nextval('test_failures') <= {times} THEN "
+                f"RAISE EXCEPTION 'injected' USING ERRCODE = '{sqlstate}'; END IF; RETURN NEW; END $$"
+            )
+            cursor.execute(
+                f"CREATE TRIGGER test_fail BEFORE INSERT OR UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION test_fail()"
+            )
+
+    yield make
+    with connection.cursor() as cursor:
+        cursor.execute("DROP FUNCTION IF EXISTS test_fail CASCADE")
+        cursor.execute("DROP SEQUENCE IF EXISTS test_failures")
+
+
+@pytest.mark.parametrize("sqlstate", ["40P01", "40001"])
+def test_a_change_of_quota_survives_three_deadlocks(
+    fail: Fail, platform_admin: User, tenant: Tenant, sqlstate: str
+) -> None:
+    fail("tenants_quotaline", MOST_RETRIES, sqlstate)
+    quota_set(actor=platform_admin, tenant=tenant, bounds={"gpus": Bounds(nominal=7)})
+    assert QuotaLine.objects.get(tenant=tenant, type__key="gpus").nominal == 7
+
+
+def test_the_fourth_deadlock_is_told_and_nothing_is_half_written(
+    fail: Fail, platform_admin: User, tenant: Tenant
+) -> None:
+    fail("tenants_quotaline", MOST_RETRIES + 1, "40P01")
+    with pytest.raises(OperationalError):
+        quota_set(actor=platform_admin, tenant=tenant, bounds={"gpus": Bounds(nominal=7)})
+    assert QuotaLine.objects.get(tenant=tenant, type__key="gpus").nominal == 4
+
+
+def test_a_submission_in_the_browser_that_meets_deadlocks_is_queued_once(
+    fail: Fail, client_of: Callable[[User], Client], owner: User, tenant: Tenant
+) -> None:
+    fail("workloads_workload", MOST_RETRIES, "40P01")
+    body = {
+        "name": "hello",
+        "image": "img:1",
+        "command": ["true"],
+        "resources": {"cpu_millicores": 100, "memory_mib": 64},
+    }
+    answer = client_of(owner).post("/api/v1/tenants/vision/workloads/", body, content_type="application/json")
+    assert (answer.status_code, Workload.objects.count()) == (201, 1)
+
+
+def test_other_errors_are_not_tried_again() -> None:
+    calls: list[int] = []
+
+    @retried
+    def work() -> None:
+        calls.append(1)
+        raise OperationalError("the server closed the connection")
+
+    with pytest.raises(OperationalError):
+        work()
+    assert len(calls) == 1
+
+
+def test_inside_the_transaction_of_another_nothing_is_tried_again(
+    fail: Fail, platform_admin: User, tenant: Tenant
+) -> None:
+    fail("tenants_quotaline", 1, "40P01")
+    with pytest.raises(OperationalError), transaction.atomic():
+        quota_set(actor=platform_admin, tenant=tenant, bounds={"gpus": Bounds(nominal=7)})
