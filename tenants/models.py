@@ -10,11 +10,21 @@ from portal.core.models import User, UUIDModel
 from tenants import ledger, specs
 
 
+class CohortQuerySet(models.QuerySet["Cohort"]):
+    def visible_to(self, user: User | AnonymousUser) -> "CohortQuerySet":
+        """Return the cohorts that somebody may see: all with a platform role, else none."""
+        if not isinstance(user, User) or not user.is_active or user.bound_tenant_id:
+            return self.none()
+        return self if user.is_platform_admin or user.is_auditor else self.none()
+
+
 class Cohort(UUIDModel):
     """Tenants that lend each other the quota that they do not use."""
 
     name = models.CharField(max_length=120, unique=True)
     created = models.DateTimeField(auto_now_add=True)
+
+    objects = CohortQuerySet.as_manager()
 
 
 class ResourceType(UUIDModel):

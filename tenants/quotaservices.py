@@ -66,7 +66,7 @@ def nominals_set(tenant: Tenant, limits: Amounts) -> tuple[dict[str, Any], dict[
 @retried
 def cohort_create(*, actor: User, name: str) -> Cohort:
     """Make a cohort without tenants. Raises Denied, Rejected."""
-    policy.require(actor, Action.TENANT_CREATE)
+    policy.require(actor, Action.COHORT_EDIT)
     if not 0 < len(name.strip()) <= MAX_COHORT_NAME:
         raise Rejected({"name": [_("Enter a name of at most 120 characters.")]})
     try:
@@ -81,7 +81,7 @@ def cohort_create(*, actor: User, name: str) -> Cohort:
 @retried
 def cohort_delete(*, actor: User, cohort: Cohort) -> None:
     """Remove a cohort. Raises Denied, and Conflict while a tenant is in it."""
-    policy.require(actor, Action.TENANT_CREATE)
+    policy.require(actor, Action.COHORT_EDIT)
     with transaction.atomic():
         if Tenant.objects.filter(cohort=cohort).exists():
             raise Conflict(_("Tenants are in this cohort. Take them out first."))

@@ -13,7 +13,8 @@ from portal.core import policy
 from portal.core.errors import NotVisible
 from portal.core.models import AuditEntry, User
 from portal.core.policy import Action
-from tenants.models import Membership, QuotaLine, ResourceType, Tenant
+from tenants.ledger import Pair, Pool
+from tenants.models import Membership, PoolLine, QuotaLine, ResourceType, Tenant
 from tenants.specs import Obstacle, Quota, TenantStatus, Unit
 
 HISTORY_ROWS = 10
@@ -55,6 +56,16 @@ def quota_lines(tenants: Collection[Tenant]) -> dict[UUID, list[QuotaLine]]:
     for row in rows.order_by("type__position", "type__key") if tenants else ():
         found[row.tenant_id].append(row)
     return found
+
+
+def quota_pairs(*, user: User, tenant: Tenant) -> list[tuple[QuotaLine, Pair]]:
+    """Return a tenant's rows of the ledger with the pools behind them, in order. At most two statements."""
+    policy.require(user, Action.TENANT_VIEW, tenant)
+    rows = quota_lines([tenant])[tenant.pk]
+    if tenant.cohort_id is None:
+        return [(row, Pair(row.line)) for row in rows]
+    pools = {pool.type_id: pool.pool for pool in PoolLine.objects.filter(cohort=tenant.cohort_id)}
+    return [(row, Pair(row.line, pools.get(row.type_id, Pool()))) for row in rows]
 
 
 def has_quota(tenant: Tenant, key: str) -> bool:

@@ -31,6 +31,8 @@ class Action(enum.StrEnum):
     TENANT_EDIT_LIMITS = "tenant.edit_limits"
     TENANT_MEMBERS = "tenant.members"
     TENANT_HISTORY = "tenant.history"
+    COHORT_VIEW = "cohort.view"
+    COHORT_EDIT = "cohort.edit"
     WORKLOAD_VIEW = "workload.view"
     WORKLOAD_SUBMIT = "workload.submit"
     WORKLOAD_CANCEL = "workload.cancel"
@@ -51,6 +53,7 @@ PLATFORM_GRANTS: dict[str, frozenset[Action]] = {
         {
             Action.TENANT_VIEW,
             Action.TENANT_HISTORY,
+            Action.COHORT_VIEW,
             Action.WORKLOAD_VIEW,
             Action.TEMPLATE_VIEW,
             Action.NODE_VIEW,

@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from portal.core import idempotency
 from portal.core.api.views import caller
 from portal.core.errors import Rejected
+from portal.core.transactions import retried
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
@@ -29,6 +30,7 @@ def idempotency_key(request: Request) -> str | None:
     return key
 
 
+@retried
 def created_once(request: Request, make: Callable[[], M], find: Callable[[UUID], M]) -> tuple[M, bool]:
     """Make something, or find what an earlier request of the same key and body made; say whether it was found.
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from portal.core.models import Scope, User
 from portal.core.tokens import token_create
-from tenants.models import Membership, Tenant
+from tenants.models import Cohort, Membership, Tenant
 from tests.app.api.test_pages_by_rest import REST
 from workloads.models import SavedFilter, Template, Workload
 
@@ -40,6 +40,7 @@ def foreign(
         "user_id": colleague,
         "token_id": token,
         "filter_id": SavedFilter.objects.create(user=owner, name="mine", query="view=mine"),
+        "cohort_id": Cohort.objects.create(name="research"),
         "template_id": make_template("own", tenant=tenant, owner=owner),
     }
     return {"slug": "vision", "username": "owner", **NUMBERS, **{name: str(row.pk) for name, row in rows.items()}}

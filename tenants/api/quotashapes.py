@@ -1,0 +1,78 @@
+"""What REST takes and gives of quotas, cohorts and resource types. Shapes only: services say what is acceptable."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from tenants import specs
+from tenants.models import Cohort, ResourceType
+from tenants.quotaservices import MAX_COHORT_NAME
+
+
+def _amount(**options: Any) -> serializers.IntegerField:
+    return serializers.IntegerField(min_value=0, max_value=specs.MOST_OF_ALL, **options)
+
+
+class ResourceTypeSerializer(serializers.Serializer[ResourceType]):
+    """Something that pods ask for and quotas count."""
+
+    key = serializers.CharField(help_text="What amounts are named by.")
+    kube_name = serializers.CharField(help_text="Its name in a pod's requests.")
+    name = serializers.CharField(source="label", help_text="In the caller's language.")
+    unit = serializers.ChoiceField(choices=[unit.value for unit in specs.Unit], help_text="What the numbers count.")
+    quota_key = serializers.CharField(help_text="Its name in a ResourceQuota; empty where none can count it.")
+
+
+class BoundsSerializer(serializers.Serializer[Any]):
+    """What a tenant may hold of a resource type, in the type's unit."""
+
+    type = serializers.CharField(max_length=40, help_text="The key of a resource type.")
+    nominal = _amount()
+    borrow_limit = _amount(default=0, help_text="The most that may be borrowed in the cohort.")
+    lend_limit = _amount(default=0, help_text="The part of `nominal` that others in the cohort may use.")
+
+
+class QuotaLineSerializer(BoundsSerializer):
+    """The same, and what of it is used."""
+
+    used = _amount(help_text="Held from admission until the pods are gone.")
+    borrowed = _amount(help_text="The part of `used` beyond `nominal`.")
+    overhang = _amount(help_text="What is held beyond the limits; it was kept when they were lowered.")
+    free = _amount(help_text="How much more could be admitted now, borrowing included.")
+
+
+class CohortSerializer(serializers.Serializer[Cohort]):
+    """Tenants that lend each other the quota that they do not use."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    created = serializers.DateTimeField()
+
+
+class NewCohortSerializer(serializers.Serializer[Any]):
+    """A cohort to be."""
+
+    name = serializers.CharField(max_length=MAX_COHORT_NAME)
+
+
+class QuotaSerializer(serializers.Serializer[Any]):
+    """A tenant's quota."""
+
+    cohort = CohortSerializer(allow_null=True)
+    lines = QuotaLineSerializer(many=True)
+
+
+class QuotaChangeSerializer(serializers.Serializer[Any]):
+    """What is to change; a type that is not named stays as it is."""
+
+    lines = BoundsSerializer(many=True, required=False, default=list)
+    keep = serializers.BooleanField(
+        default=False, help_text="Where more is held than would be allowed: let it be used up instead of refusing."
+    )
+
+
+class CohortOfTenantSerializer(serializers.Serializer[Any]):
+    """The cohort that a tenant is to be in."""
+
+    cohort = serializers.UUIDField(allow_null=True, help_text="null takes it out of all.")
+    keep = serializers.BooleanField(default=False, help_text="As in a change of quota.")
