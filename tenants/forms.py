@@ -1,9 +1,10 @@
 """Forms of tenants and members: they parse; what is acceptable is for services to say."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from portal.core.directory import person_named
@@ -11,7 +12,8 @@ from portal.core.errors import Rejected
 from portal.core.fields import CpuField, MemoryField
 from portal.core.models import User
 from tenants import specs
-from tenants.models import Membership, QuotaLine, ResourceType
+from tenants.models import Cohort, Membership, ResourceType, Tenant
+from tenants.quotaservices import MAX_COHORT_NAME
 from tenants.specs import CPU, GPUS, MEMORY, PODS, Unit
 
 DEFAULT_LIMITS = {CPU: 8_000, MEMORY: 16_384, PODS: 50, GPUS: 0}
@@ -27,13 +29,20 @@ class RejectingForm(forms.Form):
                 self.add_error(name if name in self.fields else None, str(text))
 
 
-class TenantForm(RejectingForm):
-    """A tenant's name and its nominal quotas: a field for each resource type, named by its key."""
+class NewTenantForm(RejectingForm):
+    """A tenant to be: its slug, which names the namespace for ever, and a nominal quota of each resource type."""
 
+    slug = forms.CharField(
+        label=_("Slug"),
+        max_length=40,
+        help_text=_("Small letters, digits and hyphens. It names the namespace and cannot be changed later."),
+        widget=forms.TextInput({"spellcheck": "false", "autocapitalize": "off", "autocomplete": "off"}),
+    )
     name = forms.CharField(label=_("Name"), max_length=specs.MAX_TENANT_NAME, help_text=_("As people call the team"))
 
     def __init__(self, *args: Any, types: Sequence[ResourceType], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.initial = {**DEFAULT_LIMITS, **self.initial}
         self._keys = [found.key for found in types]
         for found in types:
             self.fields[found.key] = _amount_field(found)
@@ -47,24 +56,83 @@ class TenantForm(RejectingForm):
         return {key: self.cleaned_data[key] for key in self._keys}
 
 
-def _amount_field(found: ResourceType) -> forms.Field:
-    if found.unit == Unit.MILLICORES:
-        return CpuField(label=found.label)
-    if found.unit == Unit.MIB:
-        return MemoryField(label=found.label)
-    return forms.IntegerField(label=found.label, min_value=0)
+class TenantForm(RejectingForm):
+    """A tenant's name and the bounds of its quota: `<key>-<bound>`, borrowing and lending only within a cohort."""
 
-
-class NewTenantForm(TenantForm):
-    """A tenant to be: its slug names the namespace for ever."""
-
-    slug = forms.CharField(
-        label=_("Slug"),
-        max_length=40,
-        help_text=_("Small letters, digits and hyphens. It names the namespace and cannot be changed later."),
-        widget=forms.TextInput({"spellcheck": "false", "autocapitalize": "off", "autocomplete": "off"}),
+    name = forms.CharField(label=_("Name"), max_length=specs.MAX_TENANT_NAME, help_text=_("As people call the team"))
+    keep = forms.BooleanField(
+        label=_("Keep what is held beyond a new limit until its work ends"),
+        required=False,
+        help_text=_("Nothing is stopped. New work waits until the tenant is below its limits again."),
     )
-    field_order = ("slug", "name")
+
+    def __init__(self, *args: Any, tenant: Tenant, types: Sequence[ResourceType], **kwargs: Any) -> None:
+        lines = {line.type_id: line for line in kwargs.pop("lines")}
+        super().__init__(*args, **kwargs)
+        self.initial = {"name": tenant.name, **self.initial}
+        self._bounds = _BOUNDS if tenant.cohort_id else _BOUNDS[:1]
+        self._types = list(types)
+        for found in self._types:
+            for bound, label in self._bounds:
+                self.fields[f"{found.key}-{bound}"] = _amount_field(found, f"{found.label}: {label}")
+                self.initial[f"{found.key}-{bound}"] = getattr(lines.get(found.pk), bound, 0)
+
+    def rows(self) -> list[tuple[ResourceType, list[forms.BoundField]]]:
+        """Return the fields of each resource type."""
+        return [(found, [self[f"{found.key}-{bound}"] for bound, _label in self._bounds]) for found in self._types]
+
+    def heads(self) -> list[str | Promise]:
+        """Return what the fields of a row mean, in their order."""
+        return [label for _bound, label in self._bounds]
+
+    def quota(self) -> dict[str, dict[str, int]]:
+        """Return the bounds of a form that is valid."""
+        values = self.cleaned_data
+        return {
+            found.key: {bound: values[f"{found.key}-{bound}"] for bound, _label in self._bounds}
+            for found in self._types
+        }
+
+    def reject(self, rejected: Rejected) -> None:
+        """Show what is wrong with a resource type at its first field."""
+        moved = {
+            name if name in self.fields or f"{name}-nominal" not in self.fields else f"{name}-nominal": texts
+            for name, texts in rejected.fields.items()
+        }
+        super().reject(Rejected(moved))
+
+
+class CohortForm(RejectingForm):
+    """The cohort that a tenant is to be in."""
+
+    cohort = forms.ModelChoiceField(
+        Cohort.objects.none(), label=_("Cohort"), required=False, empty_label=_("No cohort"), blank=True
+    )
+    keep_lent = forms.BooleanField(label=_("Keep what is lent and borrowed until its work ends"), required=False)
+
+    def __init__(self, *args: Any, user: User, tenant: Tenant, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial = {"cohort": tenant.cohort_id, **self.initial}
+        field: Any = self.fields["cohort"]
+        field.queryset = Cohort.objects.visible_to(user).order_by("name")
+        field.label_from_instance = lambda cohort: cohort.name
+
+
+class NewCohortForm(RejectingForm):
+    """A cohort to be."""
+
+    name = forms.CharField(label=_("Name"), max_length=MAX_COHORT_NAME)
+
+
+_BOUNDS = (("nominal", _("Nominal")), ("borrow_limit", _("May borrow")), ("lend_limit", _("Lends")))
+
+
+def _amount_field(found: ResourceType, label: str = "") -> forms.Field:
+    if found.unit == Unit.MILLICORES:
+        return CpuField(label=label or found.label)
+    if found.unit == Unit.MIB:
+        return MemoryField(label=label or found.label)
+    return forms.IntegerField(label=label or found.label, min_value=0)
 
 
 class MemberForm(RejectingForm):
@@ -82,9 +150,3 @@ class MemberForm(RejectingForm):
         if user is None:
             raise forms.ValidationError(_("There is no account of that name or address."), code="unknown")
         return user
-
-
-def initial_of(lines: Iterable[QuotaLine] = (), *, name: str = "") -> dict[str, Any]:
-    """Return the first values of a tenant's form: of its quotas, for a new one of modest ones."""
-    quotas = {found.type.key: found.nominal for found in lines}
-    return {"name": name, **(quotas or DEFAULT_LIMITS)}

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from django.utils.functional import Promise
 
 from portal.core import units
+from tenants.ledger import Pair
 from tenants.models import QuotaLine
 from tenants.specs import Amounts, Unit
 
@@ -46,6 +47,30 @@ def quota_gauges(lines: Iterable[QuotaLine], adding: Amounts = _NOTHING) -> list
     )
 
 
+@dataclass(frozen=True, slots=True)
+class QuotaRow:
+    """A tenant's quota of one resource type in words ("" for nothing), and the widths of its bar."""
+
+    label: str
+    used: str
+    nominal: str
+    borrowed: str
+    lends: str
+    may_borrow: str
+    overhang: str
+    free: str
+    nominal_width: str
+    room_width: str
+    used_width: str
+    borrowed_width: str
+    full: bool
+
+
+def quota_rows(pairs: Iterable[tuple[QuotaLine, Pair]]) -> list[QuotaRow]:
+    """Return the rows of a quota page; types of which there is nothing and nothing held are left out."""
+    return [_quota_row(line, pair) for line, pair in pairs if line.line.hard or line.used]
+
+
 def gauges_of(bars: Iterable[Bar]) -> list[Gauge]:
     """Return bars with their words and widths; a resource of which there is nothing and nothing held is left out."""
     return [_gauge(bar) for bar in bars if bar.limit or bar.held or bar.added]
@@ -58,6 +83,27 @@ def amount_text(unit: Unit, amount: int) -> str:
     if unit is Unit.MIB:
         return units.bytes_text(amount * units.MIB_BYTES) if amount else "0"
     return str(amount)
+
+
+def _quota_row(line: QuotaLine, pair: Pair) -> QuotaRow:
+    unit, most = Unit(line.type.unit), max(line.nominal + line.borrow_limit, line.used)
+    own, borrowed = min(line.used, line.nominal), pair.line.borrowed
+    nominal_pct = _share_pct(line.nominal, most)
+    return QuotaRow(
+        label=line.type.label,
+        used=amount_text(unit, line.used),
+        nominal=amount_text(unit, line.nominal),
+        borrowed=amount_text(unit, borrowed) if borrowed else "",
+        lends=amount_text(unit, line.lend_limit) if line.lend_limit else "",
+        may_borrow=amount_text(unit, line.borrow_limit) if line.borrow_limit else "",
+        overhang=amount_text(unit, line.overhang) if line.overhang else "",
+        free=amount_text(unit, pair.room),
+        nominal_width=f"{nominal_pct:.2f}%",
+        room_width=f"{100 - nominal_pct:.2f}%",
+        used_width=f"{_share_pct(own, most):.2f}%",
+        borrowed_width=f"{_share_pct(borrowed, most):.2f}%",
+        full=_share_pct(line.used, line.nominal) >= FULL_FROM_PCT,
+    )
 
 
 def _gauge(bar: Bar) -> Gauge:

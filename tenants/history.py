@@ -96,8 +96,7 @@ def _changes(before: Values, after: Values) -> str:
     labels = {"name": _("name"), "full_name": _("full name"), "email": _("email address")}
     changed = [name for name in labels if name in after and before.get(name) != after[name]]
     parts = [f"{labels[name]}: {before.get(name) or '–'} → {after[name] or '–'}" for name in changed]
-    name = "quota" if "quota" in after else "limits"
-    return "; ".join([*parts, *_quota_changes(before.get(name), after.get(name))]) or _("preferences")
+    return "; ".join([*parts, *_quota_changes(before.get("quota"), after.get("quota"))]) or _("preferences")
 
 
 def _quota_changes(before: Any, after: Any) -> list[str]:
@@ -112,12 +111,12 @@ def _quota_changes(before: Any, after: Any) -> list[str]:
     }
     known = [*(key for key in labels if key in after), *sorted(after.keys() - labels.keys())]
     changed = [key for key in known if before.get(key) != after[key]]
-    return [f"{labels.get(key, key)}: {_amount(before.get(key, 0))} → {_amount(after[key])}" for key in changed]
+    return [
+        f"{labels.get(key, key)}: {_amount(before.get(key) or {})} → {_amount(after[key] or {})}" for key in changed
+    ]
 
 
 def _amount(value: Any) -> str:
-    if not isinstance(value, Mapping):
-        return str(value)
     words = {"borrow_limit": _("may borrow"), "lend_limit": _("lends")}
     extra = [f"{words[name]} {value[name]}" for name in words if value.get(name)]
-    return ", ".join([str(value.get("nominal", "?")), *extra])
+    return ", ".join([str(value.get("nominal", 0)), *extra])

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
@@ -39,28 +38,40 @@ def quota_set(*, actor: User, tenant: Tenant, bounds: Mapping[str, Bounds], keep
     policy.require(actor, Action.TENANT_EDIT_LIMITS, tenant)
     with transaction.atomic():
         [locked] = quotas.tenants_locked([tenant.pk])
-        reject(bounds_errors(types_by_key(), bounds, in_cohort=locked.cohort_id is not None))
-        before, after = _rebound(locked, bounds, keep=keep)
+        before, after = quota_change(locked, {key: asdict(found) for key, found in bounds.items()}, keep=keep)
         if after:
             told = {"before": {"quota": before}, "after": {"quota": after}}
             audit.record(actor=actor, action="tenant.quota", target=locked, tenant_id=locked.pk, **told)
-            wake(_QUEUE_WAKE)
     return locked
 
 
-def nominals_set(tenant: Tenant, limits: Amounts) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Set nominal quotas of a locked tenant, keeping what is held; return those that changed, before and after.
+def quota_change(
+    tenant: Tenant, changes: Mapping[str, Mapping[str, int]], *, keep: bool
+) -> tuple[dict[str, dict[str, int]], dict[str, dict[str, int]]]:
+    """Set some bounds of a locked tenant: by key, then by name as `Bounds` has them. In the caller's transaction.
 
-    In the caller's transaction. Raises Rejected by key where a tenant lends more than it would have.
+    Returns the bounds that changed, before and after; the queue is woken. Raises Rejected by key.
     """
-    book = quotas.book_of([tenant])
-    bounds = {key: replace(book.pair(tenant.pk, key).line.bounds, nominal=amount) for key, amount in limits.items()}
-    reject(bounds_errors(types_by_key(), bounds, in_cohort=tenant.cohort_id is not None))
-    before, after = _rebound(tenant, bounds, keep=True)
-    shown = {"before": before, "after": after}
-    for name, values in shown.items():
-        shown[name] = {"limits": {key: value["nominal"] for key, value in values.items()}} if values else {}
-    return shown["before"], shown["after"]
+    types, in_cohort = types_by_key(), tenant.cohort is not None
+    reject({key: [_("There is no such resource type.")] for key in changes if key not in types})
+    quotas.lines_ensured(tenant, list(changes))
+    if tenant.cohort is not None:
+        quotas.pools_ensured(tenant.cohort, list(changes))
+    book = quotas.book_of([tenant], lock=True)
+    old = {key: book.pair(tenant.pk, key).line.bounds for key in changes}
+    new = {key: replace(old[key], **change) for key, change in changes.items()}
+    reject(_bounds_errors(types, new, in_cohort=in_cohort))
+    changed = {key: bounds for key, bounds in new.items() if bounds != old[key]}
+    errors: dict[str, list[Text]] = {}
+    for key, bounds in changed.items():
+        try:
+            book.rebound(tenant.pk, key, bounds, keep=keep)
+        except NeedsChoice as choice:
+            errors[key] = [_needs_choice(Unit(types[key].unit), choice)]
+    reject(errors)
+    quotas.book_write(book)
+    wake(_QUEUE_WAKE)
+    return {key: asdict(old[key]) for key in changed}, {key: asdict(bounds) for key, bounds in changed.items()}
 
 
 @retried
@@ -128,7 +139,7 @@ def amount_errors(types: Mapping[str, ResourceType], amounts: Amounts) -> dict[s
     return errors
 
 
-def bounds_errors(
+def _bounds_errors(
     types: Mapping[str, ResourceType], bounds: Mapping[str, Bounds], *, in_cohort: bool
 ) -> dict[str, list[Text]]:
     """Return what is wrong with bounds, by key."""
@@ -139,27 +150,6 @@ def bounds_errors(
         if texts:
             errors[key] = texts
     return errors
-
-
-def _rebound(
-    tenant: Tenant, bounds: Mapping[str, Bounds], *, keep: bool
-) -> tuple[dict[str, dict[str, int]], dict[str, dict[str, int]]]:
-    """Write new bounds of a locked tenant; return those that changed, as they were and as they are."""
-    quotas.lines_ensured(tenant, list(bounds))
-    if tenant.cohort is not None:
-        quotas.pools_ensured(tenant.cohort, list(bounds))
-    book = quotas.book_of([tenant], lock=True)
-    old = {key: book.pair(tenant.pk, key).line.bounds for key in bounds}
-    changed = {key: found for key, found in bounds.items() if found != old[key]}
-    types, errors = types_by_key(), dict[str, list[Text]]()
-    for key, found in changed.items():
-        try:
-            book.rebound(tenant.pk, key, found, keep=keep)
-        except NeedsChoice as choice:
-            errors[key] = [_needs_choice(Unit(types[key].unit), choice)]
-    reject(errors)
-    quotas.book_write(book)
-    return {key: asdict(old[key]) for key in changed}, {key: asdict(found) for key, found in changed.items()}
 
 
 def _needs_choice(unit: Unit, choice: NeedsChoice) -> Text:

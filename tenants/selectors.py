@@ -3,9 +3,10 @@
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, FilteredRelation, Prefetch, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
@@ -14,7 +15,7 @@ from portal.core.errors import NotVisible
 from portal.core.models import AuditEntry, User
 from portal.core.policy import Action
 from tenants.ledger import Pair, Pool
-from tenants.models import Membership, PoolLine, QuotaLine, ResourceType, Tenant
+from tenants.models import Cohort, Membership, QuotaLine, ResourceType, Tenant
 from tenants.specs import Obstacle, Quota, TenantStatus, Unit
 
 HISTORY_ROWS = 10
@@ -27,7 +28,7 @@ def tenant_list(*, user: User) -> QuerySet[Tenant]:
 
 def tenant_get(*, user: User, slug: str) -> Tenant:
     """Return a tenant. Raises NotVisible when it is missing or not the user's to see."""
-    tenant = Tenant.objects.visible_to(user).filter(slug=slug).first()
+    tenant = Tenant.objects.visible_to(user).select_related("cohort").filter(slug=slug).first()
     if tenant is None:
         raise NotVisible
     return tenant
@@ -59,13 +60,34 @@ def quota_lines(tenants: Collection[Tenant]) -> dict[UUID, list[QuotaLine]]:
 
 
 def quota_pairs(*, user: User, tenant: Tenant) -> list[tuple[QuotaLine, Pair]]:
-    """Return a tenant's rows of the ledger with the pools behind them, in order. At most two statements."""
+    """Return a tenant's rows of the ledger with the pools behind them, in the order of types. One statement."""
     policy.require(user, Action.TENANT_VIEW, tenant)
-    rows = quota_lines([tenant])[tenant.pk]
+    of_type = Q(tenant__cohort__pool_lines__type=F("type"))
+    rows = QuotaLine.objects.filter(tenant=tenant).select_related("type").order_by("type__position", "type__key")
+    joined = rows.annotate(pool=FilteredRelation("tenant__cohort__pool_lines", condition=of_type)).annotate(
+        pool_lendable=F("pool__lendable"), pool_used=F("pool__used"), pool_overhang=F("pool__overhang")
+    )
+    return [(row, Pair(row.line, _pool(tenant, row))) for row in joined]
+
+
+def _pool(tenant: Tenant, row: Any) -> Pool | None:
     if tenant.cohort_id is None:
-        return [(row, Pair(row.line)) for row in rows]
-    pools = {pool.type_id: pool.pool for pool in PoolLine.objects.filter(cohort=tenant.cohort_id)}
-    return [(row, Pair(row.line, pools.get(row.type_id, Pool()))) for row in rows]
+        return None
+    return Pool(lendable=row.pool_lendable or 0, used=row.pool_used or 0, overhang=row.pool_overhang or 0)
+
+
+def cohort_list(*, user: User) -> list[Cohort]:
+    """Return the cohorts that the user may see with their tenants, by name. Two statements."""
+    tenants = Prefetch("tenants", Tenant.objects.order_by("slug"))
+    return list(Cohort.objects.visible_to(user).order_by("name").prefetch_related(tenants))
+
+
+def cohort_get(*, user: User, cohort_id: UUID) -> Cohort:
+    """Return a cohort. Raises NotVisible when it is missing or not the user's to see."""
+    cohort = Cohort.objects.visible_to(user).filter(pk=cohort_id).first()
+    if cohort is None:
+        raise NotVisible
+    return cohort
 
 
 def has_quota(tenant: Tenant, key: str) -> bool:

@@ -1,5 +1,8 @@
 """What people do to tenants and memberships: policy, rows, audit, then a hint to the worker."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext_lazy as _
 
@@ -38,19 +41,23 @@ def tenant_create(*, actor: User, slug: str, name: str, limits: Amounts) -> Tena
 
 
 @retried
-def tenant_update(*, actor: User, tenant: Tenant, name: str, limits: Amounts) -> Tenant:
-    """Change a tenant's name and the nominal quotas of the types that are given; the namespace follows.
+def tenant_update(
+    *, actor: User, tenant: Tenant, name: str, quota: Mapping[str, Mapping[str, int]], keep: bool = False
+) -> Tenant:
+    """Change a tenant's name and some bounds of its quota (by key, then by name); the namespace follows.
 
-    A quota below what is in use stops nothing that runs: it holds up what comes next. Raises NotVisible, Denied,
-    Rejected by field.
+    Where more is held than would be allowed, `keep` must be said: it is used up, and nothing new is admitted until
+    then. Raises NotVisible, Denied, Rejected by field.
     """
     policy.require(actor, Action.TENANT_EDIT_LIMITS, tenant)
-    reject({**_name_errors(name), **quotaservices.amount_errors(quotaservices.types_by_key(), limits)})
+    reject(_name_errors(name))
     with transaction.atomic():
-        locked = quotas.tenants_locked([tenant.pk])[0]
-        before, after = quotaservices.nominals_set(locked, limits)
+        [locked] = quotas.tenants_locked([tenant.pk])
+        old, new = quotaservices.quota_change(locked, quota, keep=keep)
+        before: dict[str, Any] = {"quota": old} if old else {}
+        after: dict[str, Any] = {"quota": new} if new else {}
         if locked.name != name.strip():
-            before, after = {"name": locked.name, **before}, {"name": name.strip(), **after}
+            before["name"], after["name"] = locked.name, name.strip()
             locked.name = name.strip()
             locked.save(update_fields=["name"])
         if after:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -14,7 +14,7 @@ from portal.core.models import User
 from portal.core.policy import Action
 from portal.core.routes import person, route
 from tenants import selectors, services
-from tenants.forms import MemberForm, NewTenantForm, RejectingForm, TenantForm, initial_of
+from tenants.forms import CohortForm, MemberForm, NewTenantForm, RejectingForm, TenantForm
 from tenants.gauges import quota_gauges
 from tenants.history import Told, told_entries
 from tenants.models import Membership, Tenant
@@ -40,11 +40,11 @@ def tenants(request: HttpRequest) -> HttpResponse:
 def new(request: HttpRequest) -> HttpResponse:
     user = person(request)
     policy.require(user, Action.TENANT_CREATE)
-    form = NewTenantForm(request.POST or None, initial=initial_of(), types=selectors.resource_types())
+    form = NewTenantForm(request.POST or None, types=selectors.resource_types())
     if form.is_valid():
         slug, name = form.cleaned_data["slug"], form.cleaned_data["name"]
         limits = form.limits()
-        if _stored(form, lambda: services.tenant_create(actor=user, slug=slug, name=name, limits=limits)):
+        if stored(form, lambda: services.tenant_create(actor=user, slug=slug, name=name, limits=limits)):
             return redirect("tenants:detail", slug)
     return render(request, "tenants/new.html", {"form": form}, status=400 if form.errors else 200)
 
@@ -63,15 +63,13 @@ def edit(request: HttpRequest, slug: str) -> HttpResponse:
     user = person(request)
     tenant = selectors.tenant_get(user=user, slug=slug)
     policy.require(user, Action.TENANT_EDIT_LIMITS, tenant)
-    lines, types = selectors.quota_lines([tenant])[tenant.pk], selectors.resource_types()
-    form = TenantForm(request.POST or None, initial=initial_of(lines, name=tenant.name), types=types)
+    form = tenant_form(tenant, request.POST or None)
     if form.is_valid():
-        name, limits = form.cleaned_data["name"], form.limits()
-        if _stored(form, lambda: services.tenant_update(actor=user, tenant=tenant, name=name, limits=limits)):
+        wanted = {"name": form.cleaned_data["name"], "quota": form.quota(), "keep": form.cleaned_data["keep"]}
+        if stored(form, lambda: services.tenant_update(actor=user, tenant=tenant, **wanted)):
             messages.success(request, _("The limits of %(tenant)s are changed.") % {"tenant": slug})
-            return redirect("tenants:detail", slug)
-    context = {"form": form, "tenant": tenant, "current_tenant": tenant, "gauges": quota_gauges(lines)}
-    return render(request, "tenants/edit.html", context, status=400 if form.errors else 200)
+            return redirect("tenants:quota", slug)
+    return edit_page(request, tenant, form, status=400 if form.errors else 200)
 
 
 @route(Action.TENANT_MEMBERS)
@@ -83,7 +81,7 @@ def member_set(request: HttpRequest, slug: str) -> HttpResponse:
     form = MemberForm(request.POST)
     if form.is_valid():
         member, role = form.cleaned_data["username"], Role(form.cleaned_data["role"])
-        if _stored(form, lambda: services.membership_set(actor=user, tenant=tenant, user=member, role=role)):
+        if stored(form, lambda: services.membership_set(actor=user, tenant=tenant, user=member, role=role)):
             return redirect("tenants:detail", slug)
     return _detail_page(request, user, tenant, form, status=400)
 
@@ -102,8 +100,23 @@ def member_remove(request: HttpRequest, slug: str) -> HttpResponse:
     return redirect("tenants:list") if gone else redirect("tenants:detail", slug)
 
 
-def _stored(form: RejectingForm, write: Callable[[], object]) -> bool:
-    """Call a service; what it rejects stands at the form's fields."""
+def tenant_form(tenant: Tenant, data: QueryDict | None = None) -> TenantForm:
+    """Return the form of a tenant's name and quota. Two statements."""
+    lines = selectors.quota_lines([tenant])[tenant.pk]
+    return TenantForm(data, tenant=tenant, types=selectors.resource_types(), lines=lines)
+
+
+def edit_page(
+    request: HttpRequest, tenant: Tenant, form: TenantForm, *, cohort_form: CohortForm | None = None, status: int = 200
+) -> HttpResponse:
+    """Return the page on which a tenant's name, quota and cohort are changed."""
+    cohort_form = cohort_form or CohortForm(user=person(request), tenant=tenant)
+    context = {"form": form, "cohort_form": cohort_form, "tenant": tenant, "current_tenant": tenant}
+    return render(request, "tenants/edit.html", context, status=status)
+
+
+def stored(form: RejectingForm, write: Callable[[], object]) -> bool:
+    """Call a service; what it rejects stands at the form's fields. Return whether it took them."""
     try:
         write()
     except Rejected as rejected:

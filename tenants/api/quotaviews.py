@@ -10,7 +10,7 @@ from portal.core import policy
 from portal.core.api.once import created_once, replayed
 from portal.core.api.paging import keyset_page, page_response, page_serializer
 from portal.core.api.views import ApiView, caller, endpoint, found, parsed
-from portal.core.errors import NotVisible, Rejected
+from portal.core.errors import Rejected
 from portal.core.models import User
 from portal.core.policy import Action
 from tenants import quotaservices, selectors
@@ -96,7 +96,7 @@ class CohortsView(ApiView):
         cohort, again = created_once(
             request,
             lambda: quotaservices.cohort_create(actor=user, name=values["name"]),
-            lambda first: _cohort(user, first),
+            lambda first: selectors.cohort_get(user=user, cohort_id=first),
         )
         return replayed(Response(CohortSerializer(cohort).data, status=201), found=again)
 
@@ -107,25 +107,18 @@ class CohortView(ApiView):
     @endpoint(Action.COHORT_VIEW, answers={200: CohortSerializer})
     def get(self, request: Request, cohort_id: UUID) -> Response:
         """Show a cohort; for platform admins and auditors."""
-        return Response(CohortSerializer(_cohort(caller(request), cohort_id)).data)
+        return Response(CohortSerializer(selectors.cohort_get(user=caller(request), cohort_id=cohort_id)).data)
 
     @endpoint(Action.COHORT_EDIT, answers={204: None})
     def delete(self, request: Request, cohort_id: UUID) -> Response:
         """Remove a cohort that no tenant is in; platform admins only."""
         user = caller(request)
-        quotaservices.cohort_delete(actor=user, cohort=_cohort(user, cohort_id))
+        quotaservices.cohort_delete(actor=user, cohort=selectors.cohort_get(user=user, cohort_id=cohort_id))
         return Response(status=204)
 
 
 def _bounds(line: dict[str, int]) -> Bounds:
     return Bounds(nominal=line["nominal"], borrow_limit=line["borrow_limit"], lend_limit=line["lend_limit"])
-
-
-def _cohort(user: User, cohort_id: UUID) -> Cohort:
-    cohort = Cohort.objects.visible_to(user).filter(pk=cohort_id).first()
-    if cohort is None:
-        raise NotVisible
-    return cohort
 
 
 def _shown(user: User, tenant: Tenant) -> Response:

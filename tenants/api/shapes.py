@@ -28,7 +28,10 @@ class TenantChangeSerializer(serializers.Serializer[Any]):
     """What may be changed; a resource type that is not given stays as it is."""
 
     name = serializers.CharField(max_length=specs.MAX_TENANT_NAME, required=False)
-    limits = amounts_field(required=False)
+    limits = amounts_field(required=False, help_text="Nominal quotas; more of them under quota/.")
+    keep = serializers.BooleanField(
+        default=False, help_text="Where more is held than would be allowed: let it be used up instead of refusing."
+    )
 
 
 class TenantSerializer(serializers.Serializer[Any]):

@@ -64,8 +64,9 @@ class TenantView(ApiView):
         tenant = selectors.tenant_get(user=user, slug=slug)
         policy.require(user, Action.TENANT_EDIT_LIMITS, tenant)
         values = parsed(TenantChangeSerializer, request)
-        name, limits = values.get("name", tenant.name), values.get("limits", {})
-        return _shown(services.tenant_update(actor=user, tenant=tenant, name=name, limits=limits))
+        quota = {key: {"nominal": amount} for key, amount in values.get("limits", {}).items()}
+        name, keep = values.get("name", tenant.name), values["keep"]
+        return _shown(services.tenant_update(actor=user, tenant=tenant, name=name, quota=quota, keep=keep))
 
 
 class TenantHistoryView(ApiView):

@@ -1,6 +1,6 @@
 """What people may do to tenants, and what it leaves behind."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -16,6 +16,11 @@ from workloads.models import Attempt, Workload
 
 pytestmark = pytest.mark.django_db
 LIMITS = {"cpu_millicores": 2_000, "memory_mib": 4_096, "pods": 10, "gpus": 1}
+
+
+def nominal(limits: Mapping[str, int], *, full: bool = False) -> dict[str, dict[str, int]]:
+    rest = {"borrow_limit": 0, "lend_limit": 0} if full else {}
+    return {key: {"nominal": amount, **rest} for key, amount in limits.items()}
 
 
 def test_a_platform_admin_creates_a_tenant_that_waits_for_its_namespace(platform_admin: User) -> None:
@@ -60,26 +65,26 @@ def test_only_a_platform_admin_creates_tenants(tenant_admin: User) -> None:
 def test_new_limits_start_a_new_generation_once(platform_admin: User, tenant: Tenant) -> None:
     tenant.refresh_from_db()
     before = tenant.generation
-    tenant_update(actor=platform_admin, tenant=tenant, name="Vision", limits=LIMITS)
+    tenant_update(actor=platform_admin, tenant=tenant, name="Vision", quota=nominal(LIMITS))
     tenant.refresh_from_db()
     assert (tenant.generation, limits_of(tenant)) == (before + 1, LIMITS)
-    tenant_update(actor=platform_admin, tenant=tenant, name="Vision", limits=LIMITS)
+    tenant_update(actor=platform_admin, tenant=tenant, name="Vision", quota=nominal(LIMITS))
     tenant.refresh_from_db()
     assert tenant.generation == before + 1
     entry = AuditEntry.objects.get(action="tenant.update")
     assert (entry.before, entry.after) == (
-        {"limits": {"cpu_millicores": 8_000, "memory_mib": 16_384, "pods": 50, "gpus": 4}},
-        {"limits": LIMITS},
+        {"quota": nominal({"cpu_millicores": 8_000, "memory_mib": 16_384, "pods": 50, "gpus": 4}, full=True)},
+        {"quota": nominal(LIMITS, full=True)},
     )
 
 
 def test_a_limit_that_is_not_given_stays_as_it_is(platform_admin: User, tenant: Tenant) -> None:
     before = limits_of(tenant)
-    tenant_update(actor=platform_admin, tenant=tenant, name="Vision", limits={"gpus": 3})
+    tenant_update(actor=platform_admin, tenant=tenant, name="Vision", quota=nominal({"gpus": 3}))
     assert limits_of(tenant) == {**before, "gpus": 3}
 
 
-def test_a_limit_below_what_is_held_stops_nothing_and_the_cluster_still_allows_what_runs(
+def test_a_limit_below_what_is_held_needs_a_choice_and_then_the_cluster_still_allows_what_runs(
     platform_admin: User,
     tenant: Tenant,
     owner: User,
@@ -87,7 +92,10 @@ def test_a_limit_below_what_is_held_stops_nothing_and_the_cluster_still_allows_w
     admit: Callable[..., Attempt],
 ) -> None:
     admit(make_workload(tenant, owner, gpus=3))
-    tenant_update(actor=platform_admin, tenant=tenant, name="Vision", limits={"gpus": 1})
+    with pytest.raises(Rejected) as refused:
+        tenant_update(actor=platform_admin, tenant=tenant, name="Sight", quota=nominal({"gpus": 1}))
+    assert list(refused.value.fields) == ["gpus"]
+    tenant_update(actor=platform_admin, tenant=tenant, name="Vision", quota=nominal({"gpus": 1}), keep=True)
     line = tenant.quota_lines.get(type__key="gpus")
     assert (line.nominal, line.used, line.overhang) == (1, 3, 2)
     assert {quota.key: quota.most for quota in quotas_of(tenant)}["gpus"] == 3
@@ -98,7 +106,7 @@ def test_others_cannot_change_limits(
     request: pytest.FixtureRequest, tenant: Tenant, who: str, error: type[Exception]
 ) -> None:
     with pytest.raises(error):
-        tenant_update(actor=request.getfixturevalue(who), tenant=tenant, name="x", limits=LIMITS)
+        tenant_update(actor=request.getfixturevalue(who), tenant=tenant, name="x", quota=nominal(LIMITS))
 
 
 def test_a_tenant_admin_gives_and_takes_roles_with_an_audit_trail(

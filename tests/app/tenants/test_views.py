@@ -22,7 +22,9 @@ NEW = {
     "gpus": "2",
     "pods": "20",
 }
-LIMITS = {key: value for key, value in NEW.items() if key != "slug"}
+LIMITS = {
+    f"{key}-nominal" if key not in {"slug", "name"} else key: value for key, value in NEW.items() if key != "slug"
+}
 
 
 @pytest.fixture
@@ -101,7 +103,7 @@ def test_bad_input_gets_a_message_at_its_field_and_stores_nothing(
 
 
 def test_a_limit_that_is_wrong_changes_nothing(as_person: Callable[[str], Client], tenant: Tenant) -> None:
-    answer = as_person("platform_admin").post("/tenants/vision/edit/", {**LIMITS, "pods": "none"})
+    answer = as_person("platform_admin").post("/tenants/vision/edit/", {**LIMITS, "pods-nominal": "none"})
     assert answer.status_code == 400
     assert limits_of(tenant)["pods"] == 50
 
