@@ -7,5 +7,6 @@ from tenants import quotaviews
 app_name = "cohorts"
 urlpatterns = [
     path("", quotaviews.cohorts, name="list"),
+    path("new/", quotaviews.cohort_new, name="new"),
     path("<uuid:cohort_id>/delete/", quotaviews.cohort_delete, name="delete"),
 ]

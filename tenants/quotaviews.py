@@ -6,7 +6,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_POST
 
 from portal.core import policy
 from portal.core.errors import Conflict
@@ -48,23 +48,23 @@ def cohort_set(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @route(Action.COHORT_VIEW)
-@require_http_methods(["GET", "HEAD", "POST"])
+@require_GET
 def cohorts(request: HttpRequest) -> HttpResponse:
+    policy.require(person(request), Action.COHORT_VIEW)
+    return _cohorts_page(request, NewCohortForm())
+
+
+@route(Action.COHORT_EDIT)
+@require_POST
+def cohort_new(request: HttpRequest) -> HttpResponse:
     user = person(request)
-    policy.require(user, Action.COHORT_VIEW)
-    if request.method == "POST":
-        policy.require(user, Action.COHORT_EDIT)
-    form = NewCohortForm(request.POST or None)
+    policy.require(user, Action.COHORT_EDIT)
+    form = NewCohortForm(request.POST)
     if form.is_valid():
         name = form.cleaned_data["name"]
         if stored(form, lambda: quotaservices.cohort_create(actor=user, name=name)):
             return redirect("cohorts:list")
-    context = {
-        "rows": selectors.cohort_list(user=user),
-        "form": form,
-        "may_edit": policy.allowed(user, Action.COHORT_EDIT),
-    }
-    return render(request, "tenants/cohorts.html", context, status=400 if form.errors else 200)
+    return _cohorts_page(request, form, status=400)
 
 
 @route(Action.COHORT_EDIT)
@@ -79,3 +79,13 @@ def cohort_delete(request: HttpRequest, cohort_id: uuid.UUID) -> HttpResponse:
     else:
         messages.success(request, _("The cohort %(name)s is removed.") % {"name": cohort.name})
     return redirect("cohorts:list")
+
+
+def _cohorts_page(request: HttpRequest, form: NewCohortForm, *, status: int = 200) -> HttpResponse:
+    user = person(request)
+    context = {
+        "rows": selectors.cohort_list(user=user),
+        "form": form,
+        "may_edit": policy.allowed(user, Action.COHORT_EDIT),
+    }
+    return render(request, "tenants/cohorts.html", context, status=status)

@@ -68,6 +68,7 @@ NOT_WALKED: dict[str, str] = {
     "people:switch_on": _POSTED,
     "people:set_role": _POSTED,
     "tenants:cohort_set": _POSTED,
+    "cohorts:new": _POSTED,
     "cohorts:delete": _POSTED,
     "tenants:member_set": _POSTED,
     "tenants:member_remove": _POSTED,

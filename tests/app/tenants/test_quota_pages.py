@@ -142,7 +142,7 @@ def test_a_limit_below_what_is_held_asks_whether_to_keep_it(
 
 
 def test_a_tenant_is_brought_into_a_cohort_and_out_of_it(admin: Client, tenant: Tenant) -> None:
-    admin.post("/cohorts/", {"name": "teaching"})
+    admin.post("/cohorts/new/", {"name": "teaching"})
     made = Cohort.objects.get()
     assert admin.post("/tenants/vision/cohort/", {"cohort": str(made.pk)}).status_code == 302
     assert "vision" in admin.get("/cohorts/").content.decode()
@@ -162,7 +162,7 @@ def test_an_unknown_cohort_gets_a_message_at_its_field(admin: Client, tenant: Te
 
 @pytest.mark.parametrize("name", ["", "x" * 121, "research"])
 def test_a_bad_name_of_a_cohort_gets_a_message_at_its_field(admin: Client, cohort: Cohort, name: str) -> None:
-    answer = admin.post("/cohorts/", {"name": name})
+    answer = admin.post("/cohorts/new/", {"name": name})
     assert answer.status_code == 400
     assert 'id="id_name_error"' in answer.content.decode()
 
