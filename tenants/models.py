@@ -160,3 +160,14 @@ class PoolLine(models.Model):
     def pool(self) -> ledger.Pool:
         """The row as the arithmetic takes it."""
         return ledger.Pool(lendable=self.lendable, used=self.used, overhang=self.overhang)
+
+
+class LedgerCheck(models.Model):
+    """One row: when the ledger was last recomputed, and where it differed (see `workloads.ledgercheck`)."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1, editable=False)
+    checked_at = models.DateTimeField()
+    differences = models.JSONField(default=list)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="ledgercheck_is_one")]

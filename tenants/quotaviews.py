@@ -85,6 +85,7 @@ def _cohorts_page(request: HttpRequest, form: NewCohortForm, *, status: int = 20
     user = person(request)
     context = {
         "rows": selectors.cohort_list(user=user),
+        "check": selectors.ledger_check(user=user),
         "form": form,
         "may_edit": policy.allowed(user, Action.COHORT_EDIT),
     }

@@ -2,18 +2,24 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from uuid import UUID
 
-from django.db import connection
+import structlog
+from django.db import connection, transaction
+from django.db.models.functions import Now
 
 from portal.kube.quantity import parse_quantity
 from portal.kube.types import Pod
 from tenants.ledger import Line, line_faults, pool_faults, pool_of
-from tenants.models import PoolLine, QuotaLine, ResourceType
+from tenants.models import LedgerCheck, PoolLine, QuotaLine, ResourceType
 from tenants.specs import FACTORS, PODS, Unit
 from workloads.manifests import UID_ANNOTATION
 from workloads.models import Attempt
+
+MOST_KEPT = 200
+MOST_LOGGED = 20
+log = structlog.get_logger(__name__)
 
 _HELD = """
 SELECT a.tenant_id, e.key, SUM(e.value::bigint)
@@ -33,10 +39,26 @@ class Difference:
     counted: int
 
 
+def check() -> list[Difference]:
+    """Look for differences in one state of the database, and keep what was found for people to see; return all.
+
+    Admission and release may write meanwhile. Not to be called inside a transaction. At most 200 are kept.
+    """
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        found = differences()
+    kept = [asdict(fault) for fault in found[:MOST_KEPT]]
+    LedgerCheck.objects.update_or_create(id=1, defaults={"checked_at": Now(), "differences": kept})
+    for fault in found[:MOST_LOGGED]:
+        log.error("ledger_differs", **asdict(fault))
+    return found
+
+
 def differences() -> list[Difference]:
     """Return where the ledger's rows differ from what unsettled attempts hold. Three statements.
 
-    Call it in a transaction that sees one state (REPEATABLE READ): admission and release write while it reads.
+    In a transaction that sees one state of them all (see `check`).
     """
     held = _held()
     lines = list(QuotaLine.objects.select_related("tenant", "type").order_by("tenant__slug", "type__position"))

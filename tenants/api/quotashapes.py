@@ -49,6 +49,23 @@ class CohortSerializer(serializers.Serializer[Cohort]):
     created = serializers.DateTimeField()
 
 
+class LedgerDifferenceSerializer(serializers.Serializer[Any]):
+    """Something that a row of the ledger says and that is not so."""
+
+    owner = serializers.CharField(help_text="A tenant's slug or a cohort's name.")
+    key = serializers.CharField(help_text="Of the resource type.")
+    what = serializers.CharField(help_text="The column.")
+    said = serializers.IntegerField()
+    counted = serializers.IntegerField()
+
+
+class LedgerCheckSerializer(serializers.Serializer[Any]):
+    """When the ledger was last recomputed (null before the first time), and where it differed."""
+
+    checked_at = serializers.DateTimeField(allow_null=True)
+    differences = LedgerDifferenceSerializer(many=True)
+
+
 class NewCohortSerializer(serializers.Serializer[Any]):
     """A cohort to be."""
 

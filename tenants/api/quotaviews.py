@@ -17,6 +17,7 @@ from tenants import quotaservices, selectors
 from tenants.api.quotashapes import (
     CohortOfTenantSerializer,
     CohortSerializer,
+    LedgerCheckSerializer,
     NewCohortSerializer,
     QuotaChangeSerializer,
     QuotaSerializer,
@@ -99,6 +100,16 @@ class CohortsView(ApiView):
             lambda first: selectors.cohort_get(user=user, cohort_id=first),
         )
         return replayed(Response(CohortSerializer(cohort).data, status=201), found=again)
+
+
+class LedgerCheckView(ApiView):
+    """The last check of the ledger."""
+
+    @endpoint(Action.COHORT_VIEW, answers={200: LedgerCheckSerializer})
+    def get(self, request: Request) -> Response:
+        """Show when the quota ledger was last recomputed, and where it differed; for platform admins and auditors."""
+        check = selectors.ledger_check(user=caller(request))
+        return Response(LedgerCheckSerializer(check or {"checked_at": None, "differences": []}).data)
 
 
 class CohortView(ApiView):

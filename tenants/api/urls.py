@@ -10,6 +10,7 @@ urlpatterns = [
     path("tenants/<str:slug>/quota/", quotaviews.QuotaView.as_view(), name="quota"),
     path("tenants/<str:slug>/cohort/", quotaviews.CohortOfTenantView.as_view(), name="tenant-cohort"),
     path("cohorts/", quotaviews.CohortsView.as_view(), name="cohorts"),
+    path("ledger/check/", quotaviews.LedgerCheckView.as_view(), name="ledger-check"),
     path("cohorts/<uuid:cohort_id>/", quotaviews.CohortView.as_view(), name="cohort"),
     path("resource-types/", quotaviews.ResourceTypesView.as_view(), name="resource-types"),
     path("tenants/<str:slug>/history/", views.TenantHistoryView.as_view(), name="tenant-history"),

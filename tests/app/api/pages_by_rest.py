@@ -33,7 +33,7 @@ TWINS: dict[str, list[str]] = {
     "tenants:edit": [f"PATCH {TENANT}", f"PUT {TENANT}quota/"],
     "tenants:quota": [f"GET {TENANT}quota/"],
     "tenants:cohort_set": [f"PUT {TENANT}cohort/"],
-    "cohorts:list": ["GET cohorts/"],
+    "cohorts:list": ["GET cohorts/", "GET ledger/check/"],
     "cohorts:new": ["POST cohorts/"],
     "cohorts:delete": ["DELETE cohorts/<uuid:cohort_id>/"],
     "tenants:member_set": [f"POST {TENANT}members/", f"PUT {TENANT}members/<str:username>/"],

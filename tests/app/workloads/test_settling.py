@@ -3,10 +3,12 @@
 import uuid
 from collections.abc import Callable
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.db.models.functions import Now
+from django.test import Client
 
 from portal.core import leases
 from portal.core.leases import LeaseLost
@@ -19,6 +21,7 @@ from workloads.admission import QUEUE
 from workloads.ledgercheck import Difference, cluster_differences, differences
 from workloads.models import Attempt, Workload
 from workloads.settling import settle
+from workloads.tasks import check_ledger
 
 pytestmark = pytest.mark.django_db
 Admit = Callable[..., Attempt]
@@ -133,6 +136,27 @@ def test_a_live_pod_of_an_attempt_that_gave_its_quota_back_is_named(tenant: Tena
     settle()
     found = cluster_differences([pod_of(held, gpus=2)])
     assert found[0] == Difference("berth-vision", "pod-2", "pod of a settled attempt", 0, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_the_check_on_beat_s_clock_finds_is_kept_for_admins_and_auditors(
+    tenant: Tenant, held: Attempt, platform_admin: User, auditor: User, owner: User, client_of: Callable[[User], Client]
+) -> None:
+    admin, reads = client_of(platform_admin), client_of(auditor)
+    assert "the first time is still to come" in admin.get("/cohorts/").content.decode()
+    assert reads.get("/api/v1/ledger/check/").json() == {"checked_at": None, "differences": []}
+    check_ledger()
+    assert "Every sum is what" in admin.get("/cohorts/").content.decode()
+    QuotaLine.objects.filter(tenant=tenant, type__key="gpus").update(used=3)
+    check_ledger()
+    fault = {"owner": "vision", "key": "gpus", "what": "used", "said": 3, "counted": 2}
+    assert reads.get("/api/v1/ledger/check/").json()["differences"] == [fault]
+    assert "report it as a fault of Berth" in admin.get("/cohorts/").content.decode()
+    assert client_of(owner).get("/api/v1/ledger/check/").status_code == 403
+
+
+def test_beat_has_the_ledger_checked(settings: Any) -> None:
+    assert [entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()] == [check_ledger.name]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -4,13 +4,12 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import connection, transaction
 
 from portal.core.installation import installation_id
 from portal.kube.client import connect
 from portal.kube.errors import KubeError
 from portal.kube.types import PODS, Pod
-from workloads.ledgercheck import Difference, cluster_differences, differences
+from workloads.ledgercheck import Difference, check, cluster_differences
 
 UNKNOWN = 3
 
@@ -23,7 +22,7 @@ class Command(BaseCommand):
         parser.add_argument("--rows-only", action="store_true", help="leave the cluster out")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        found = _rows()
+        found = check()
         if not options["rows_only"]:
             found += self._cluster()
         for fault in found:
@@ -39,10 +38,3 @@ class Command(BaseCommand):
         except KubeError as error:
             raise CommandError(f"The cluster cannot be asked: {error.message}", returncode=UNKNOWN) from error
         return cluster_differences(pods)
-
-
-def _rows() -> list[Difference]:
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        return differences()
