@@ -58,3 +58,7 @@ lock:
 # Put the fragments of changes/ into CHANGELOG.md.
 changelog VERSION:
     .venv/bin/towncrier build --version {{VERSION}}
+
+# How many small faults in the ledger and the plan the unit tests notice; takes minutes, not part of CI.
+mutants:
+    tests/mutants.sh

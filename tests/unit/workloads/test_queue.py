@@ -117,6 +117,28 @@ def test_a_full_cluster_keeps_room_for_the_first_in_line_whoever_comes_behind() 
     assert made.admit == [no_gpu.id]
 
 
+def test_what_is_admitted_takes_room_in_the_cluster_from_those_behind_it() -> None:
+    first, second = job(1, cpu=5_000), job(2, tenant=SPEECH, cpu=5_000)
+    made = plan(snapshot(first, second))
+    assert made.admit == [first.id]
+    assert made.wait == {
+        second.id: Wait(Reason.NO_CAPACITY, {"resource": CPU, "asked": 5_000, "free": 3_000}),
+    }
+
+
+def test_what_is_asked_for_exactly_what_is_free_fits() -> None:
+    first, second = job(1, cpu=5_000), job(2, tenant=SPEECH, cpu=3_000)
+    assert plan(snapshot(first, second)).admit == [first.id, second.id]
+
+
+def test_of_several_node_sizes_the_resource_to_blame_is_one_that_no_node_has_enough_of() -> None:
+    nodes = [NodeView(amounts(8_000, 4_096, 0, 100), True), NodeView(amounts(4_000, 16_384, 2, 100), True)]
+    ask = job(1, cpu=2_000, gpus=3)
+    assert plan(snapshot(ask, nodes=nodes)).wait[ask.id] == Wait(
+        Reason.TOO_LARGE, {"resource": GPUS, "asked": 3, "largest": 2}
+    )
+
+
 def test_what_no_node_can_run_says_so_and_holds_up_nobody() -> None:
     large, small = job(1, cpu=6_000), job(2)
     nodes = [NodeView(amounts(4_000, 16_384, 0, 100), True), NodeView(amounts(2_000, 32_768, 4, 100), True)]
@@ -303,6 +325,40 @@ def test_nobody_borrows_past_one_who_waits_to_borrow() -> None:
     made = cohort_plan(book, large, small)
     assert made.admit == []
     assert made.wait[small.id] == Wait(Reason.BEHIND_OTHERS, {"scope": "cohort"})
+
+
+def test_a_borrower_behind_takes_exactly_what_is_left_beside_one_who_waits_to_borrow() -> None:
+    lender = (SPEECH, 8, 0, 8, 2)
+    book = cohort_book((VISION, 0, 8, 0, 1), lender, (SOUND, 0, 4, 0, 0))
+    waits, fits = gpu_job(1, VISION, 6), gpu_job(2, SOUND, 1)
+    assert cohort_plan(book, waits, fits).wait[fits.id] == Wait(Reason.BEHIND_OTHERS, {"scope": "cohort"})
+    other = UUID(int=98)
+    rows = {(VISION, GPUS): Line(bounds=Bounds(nominal=0, borrow_limit=8), used=1)}
+    rows |= {(SPEECH, GPUS): Line(bounds=Bounds(nominal=8, lend_limit=8), used=2)}
+    rows |= {(SOUND, GPUS): Line(bounds=Bounds(nominal=0, borrow_limit=4))}
+    apart = {(COHORT, GPUS): pool_of([rows[VISION, GPUS], rows[SPEECH, GPUS]]), (other, GPUS): pool_of([Line()])}
+    apart[other, GPUS] = replace(apart[other, GPUS], lendable=1)
+    made = cohort_plan(Book(rows, apart, {VISION: COHORT, SPEECH: COHORT, SOUND: other}), waits, fits)
+    assert made.admit == [fits.id]
+
+
+def test_who_waits_for_one_resource_of_a_pool_keeps_its_others_as_well() -> None:
+    rows = {
+        (VISION, GPUS): Line(bounds=Bounds(nominal=0, borrow_limit=4)),
+        (VISION, "fpgas"): Line(bounds=Bounds(nominal=0, borrow_limit=4)),
+        (SOUND, "fpgas"): Line(bounds=Bounds(nominal=0, borrow_limit=4)),
+        (SPEECH, GPUS): Line(bounds=Bounds(nominal=4, lend_limit=4), used=4),
+        (SPEECH, "fpgas"): Line(bounds=Bounds(nominal=4, lend_limit=4)),
+    }
+    pools = {(COHORT, key): pool_of(row for (_t, k), row in rows.items() if k == key) for key in (GPUS, "fpgas")}
+    book = Book(rows, pools, dict.fromkeys((VISION, SPEECH, SOUND), COHORT))
+    waits = Waiting(UUID(int=1_001), VISION, {GPUS: 2, "fpgas": 3})
+    behind, fits = (Waiting(UUID(int=1_002), SOUND, {"fpgas": 2}), Waiting(UUID(int=1_003), SOUND, {"fpgas": 1}))
+    nodes = [NodeView({GPUS: 16, "fpgas": 16}, True)]
+    names = {COHORT: "research"}
+    made = plan(snapshot(waits, behind, book=book, nodes=nodes, cohort_names=names))
+    assert made.wait[behind.id] == Wait(Reason.BEHIND_OTHERS, {"scope": "cohort"})
+    assert plan(snapshot(waits, fits, book=book, nodes=nodes, cohort_names=names)).admit == [fits.id]
 
 
 def test_a_lender_takes_its_own_quota_past_one_who_waits_to_borrow() -> None:

@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Changes the ledger's arithmetic and the queue's plan in hundreds of small ways, and says how many of them the unit tests
+# notice. By hand only (`just mutants`): it takes minutes, and mutmut comes from the network into a directory of its own.
+set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+"$root/.venv/bin/python" -m venv "$work/venv"
+"$work/venv/bin/pip" install --quiet mutmut==3.8.1 hypothesis pytest msgspec
+cd "$work"
+mkdir tenants workloads tests
+for file in tenants/{__init__,ledger,specs}.py workloads/{__init__,queue,specs}.py; do cp "$root/$file" "$file"; done
+cp "$root"/tests/unit/tenants/test_{ledger,book}.py "$root/tests/unit/workloads/test_queue.py" tests/
+# Fewer random examples: each mutant is tried with all tests, and the others find it as well.
+sed -i 's/^EVENTS = .*/EVENTS = 100/; s/max_examples=100, deadline=None/max_examples=20, deadline=None, derandomize=True/' \
+    tests/test_ledger.py
+cat >setup.cfg <<'EOF'
+[mutmut]
+source_paths=
+    tenants/
+    workloads/
+only_mutate=
+    tenants/ledger.py
+    workloads/queue.py
+pytest_add_cli_args_test_selection=
+    tests/
+EOF
+cat >conftest.py <<'EOF'
+from hypothesis import settings
+
+settings.register_profile("mutants", max_examples=40, derandomize=True, deadline=None)
+settings.load_profile("mutants")
+EOF
+export PATH="$work/venv/bin:$PATH"
+mutmut run >run.log 2>&1 || { tail -20 run.log; exit 1; }
+total=$(tr '\r' '\n' <run.log | grep -oE '[0-9]+/[0-9]+' | tail -1 | cut -d/ -f2)
+mutmut results | tee results.txt | sed 's/__mutmut_[0-9]*//' | sort | uniq -c | sort -rn
+left=$(grep -c . results.txt || true)
+echo "$((total - left)) of $total mutants were noticed: $(((total - left) * 100 / total)) %"
