@@ -133,6 +133,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout"
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.2}
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE = {
+    "seal the audit trail": {"task": "portal.core.tasks.seal_audit", "schedule": 300.0, "options": {"expires": 300.0}},
     "check the ledger": {"task": "workloads.tasks.check_ledger", "schedule": 60.0, "options": {"expires": 60.0}},
 }
 

@@ -130,6 +130,17 @@ class AuditEntry(models.Model):
     request_id = models.CharField(max_length=64, blank=True, default="")
 
 
+class AuditSeal(models.Model):
+    """A digest of a stretch of the audit trail and of the seal before it: append-only (see `portal.core.seals`)."""
+
+    id = models.BigAutoField(primary_key=True)
+    created = models.DateTimeField(auto_now_add=True)
+    first_id = models.BigIntegerField(unique=True)
+    last_id = models.BigIntegerField(unique=True)
+    count = models.PositiveIntegerField()
+    digest = models.CharField(max_length=64)
+
+
 class Scope(models.TextChoices):
     """What an API token may be used for; its holder's own rights bound it further."""
 

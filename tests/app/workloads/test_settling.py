@@ -156,7 +156,7 @@ def test_what_the_check_on_beat_s_clock_finds_is_kept_for_admins_and_auditors(
 
 
 def test_beat_has_the_ledger_checked(settings: Any) -> None:
-    assert [entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()] == [check_ledger.name]
+    assert check_ledger.name in [entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()]
 
 
 @pytest.mark.django_db(transaction=True)
