@@ -8,6 +8,7 @@ urlpatterns = [
     path("profile/", include("portal.web.profile_urls")),
     path("users/", include("portal.web.people_urls")),
     path("api/", include("portal.web.api.urls")),
+    path("audit/", include("portal.web.audit_urls")),
     path("cohorts/", include("tenants.cohorturls")),
     path("tenants/", include("tenants.urls")),
     path("templates/", include("workloads.templateurls")),

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from portal.core.downloads import csv_cell
 from workloads.models import Workload
 from workloads.presentation import Told
 
 COOKIE = "berth-columns"
 COOKIE_AGE_S = 365 * 24 * 3600
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +73,4 @@ def csv_columns(chosen: Iterable[str]) -> list[Column]:
 
 def csv_cells(columns: Iterable[Column], row: Told[Workload]) -> list[str]:
     """Return a row's cells; none of them is a formula to a spreadsheet. Times are ISO 8601 in UTC."""
-    return [_cell(column.value(row)) for column in columns]
-
-
-def _cell(value: object) -> str:
-    text = "" if value is None else value.isoformat() if hasattr(value, "isoformat") else str(value)
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+    return [csv_cell(column.value(row)) for column in columns]

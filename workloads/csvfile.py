@@ -1,14 +1,11 @@
 """A list as a CSV file: its rows and columns, streamed page by page, so that any length costs the same memory."""
 
-import csv
-import io
-from collections.abc import AsyncIterator, Collection, Iterator
+from collections.abc import Collection, Iterator
 
-from asgiref.sync import sync_to_async
-from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, StreamingHttpResponse
 from django.utils import timezone, translation
 
+from portal.core.downloads import BYTE_ORDER_MARK, CSV, csv_lines, download
 from portal.core.models import User
 from workloads import columns, presentation, selectors
 from workloads.keyset import Cursor
@@ -22,14 +19,7 @@ def csv_file(
 ) -> StreamingHttpResponse:
     """Return the file of the workloads that a user may see, in the language of the moment; `chosen` are columns."""
     body = _parts(user, filters, oldest_first, columns.csv_columns(chosen), translation.get_language())
-    response = StreamingHttpResponse(
-        # Each kind of server would first gather the other's kind of iterator in memory.
-        _streamed(body) if isinstance(request, ASGIRequest) else body,
-        content_type="text/csv; charset=utf-8",
-    )
-    response["Content-Disposition"] = f'attachment; filename="workloads-{timezone.localdate():%Y-%m-%d}.csv"'
-    response["Cache-Control"] = "private, no-store"
-    return response
+    return download(request, body, name=f"workloads-{timezone.localdate():%Y-%m-%d}.csv", content_type=CSV)
 
 
 def _parts(
@@ -38,7 +28,7 @@ def _parts(
     """Give the file in parts of at most 500 rows; each part is one statement, two where a search finds little."""
     with translation.override(language):
         head = [str(column.title) for column in wanted]
-    yield "\ufeff".encode() + _lines([head])  # the mark tells spreadsheets that this is UTF-8
+    yield BYTE_ORDER_MARK + csv_lines([head])
     cursor: Cursor | None = None
     while True:
         page = selectors.workload_list(
@@ -46,19 +36,7 @@ def _parts(
         )
         with translation.override(language):
             rows = [columns.csv_cells(wanted, row) for row in presentation.told_all(page.rows)]
-        yield _lines(rows)
+        yield csv_lines(rows)
         if page.older is None:
             return
         cursor = page.older
-
-
-def _lines(rows: list[list[str]]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text).writerows(rows)
-    return text.getvalue().encode()
-
-
-async def _streamed(body: Iterator[bytes]) -> AsyncIterator[bytes]:
-    take = sync_to_async(lambda: next(body, None))
-    while (part := await take()) is not None:
-        yield part

@@ -31,6 +31,7 @@ class Action(enum.StrEnum):
     TENANT_EDIT_LIMITS = "tenant.edit_limits"
     TENANT_MEMBERS = "tenant.members"
     TENANT_HISTORY = "tenant.history"
+    AUDIT_VIEW = "audit.view"
     COHORT_VIEW = "cohort.view"
     COHORT_EDIT = "cohort.edit"
     WORKLOAD_VIEW = "workload.view"
@@ -53,6 +54,7 @@ PLATFORM_GRANTS: dict[str, frozenset[Action]] = {
         {
             Action.TENANT_VIEW,
             Action.TENANT_HISTORY,
+            Action.AUDIT_VIEW,
             Action.COHORT_VIEW,
             Action.WORKLOAD_VIEW,
             Action.TEMPLATE_VIEW,

@@ -30,7 +30,10 @@ def workload(tenant: Tenant, owner: User, make_workload: Callable[..., Workload]
         ("colleague", WORKS),
         ("tenant_admin", WORKS | LEADS),
         ("outsider", set()),
-        ("auditor", SEES | {Action.TENANT_HISTORY, Action.COHORT_VIEW, Action.NODE_VIEW, Action.USER_VIEW}),
+        (
+            "auditor",
+            SEES | {Action.TENANT_HISTORY, Action.AUDIT_VIEW, Action.COHORT_VIEW, Action.NODE_VIEW, Action.USER_VIEW},
+        ),
         ("platform_admin", set(Action)),
     ],
 )

@@ -13,6 +13,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from portal.core import downloads
 from portal.core.errors import NotVisible, Rejected
 from portal.core.models import User
 from tenants.models import Tenant
@@ -155,7 +156,7 @@ def test_the_file_holds_every_row_of_the_list_and_no_formula(
     assert {row["Owner"] for row in rows} == {"'=owner"}
 
 
-@pytest.mark.parametrize("start", columns.FORMULA_STARTS)
+@pytest.mark.parametrize("start", downloads.FORMULA_STARTS)
 def test_a_cell_that_a_spreadsheet_would_compute_is_text(start: str) -> None:
     column = columns.Column("x", "x", "x", lambda _row: f"{start}1")
     assert columns.csv_cells([column], None) == [f"'{start}1"]  # type: ignore[arg-type]
