@@ -40,6 +40,7 @@ def sentence(entry: AuditEntry) -> str:
         "user": str(after.get("user") or before.get("user") or "?"),
         "role": roles.get(after.get("role") or after.get("platform_role") or "", "?"),
         "changes": _changes(before, after),
+        "name": str(after.get("name") or before.get("name") or "?"),
         "cohort": str(after.get("cohort") or "?"),
         "version": str(after.get("version") or "?"),
     }
@@ -68,6 +69,13 @@ def _shown_to(_before: Values, after: Values) -> str:
 
 
 _TELLERS: dict[str, Callable[[Values, Values], str]] = {
+    "workload.submit": lambda _before, _after: _("%(actor)s submitted %(name)s"),
+    "workload.cancel": lambda _before, _after: _("%(actor)s cancelled the workload"),
+    "workload.hide": lambda _before, _after: _("%(actor)s deleted %(name)s"),
+    "cohort.create": lambda _before, _after: _("%(actor)s made the cohort %(name)s"),
+    "cohort.delete": lambda _before, _after: _("%(actor)s removed the cohort %(name)s"),
+    "token.create": lambda _before, _after: _("%(actor)s made the API token %(name)s"),
+    "token.revoke": lambda _before, _after: _("%(actor)s revoked the API token %(name)s"),
     "tenant.create": lambda _before, _after: _("%(actor)s created the tenant"),
     "tenant.quota": lambda _before, _after: _("%(actor)s changed %(changes)s"),
     "tenant.cohort": _cohort_set,

@@ -34,8 +34,8 @@ class AuditEntrySerializer(HistorySerializer):
     target_type = serializers.CharField()
     target_id = serializers.CharField()
     tenant_id = serializers.UUIDField(allow_null=True)
-    before = serializers.JSONField(allow_null=True)
-    after = serializers.JSONField(allow_null=True)
+    before = serializers.DictField(allow_null=True)
+    after = serializers.DictField(allow_null=True)
     request_id = serializers.CharField()
 
 
