@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from django import forms
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from portal.core.directory import person_named
@@ -80,10 +79,6 @@ class TenantForm(RejectingForm):
     def rows(self) -> list[tuple[ResourceType, list[forms.BoundField]]]:
         """Return the fields of each resource type."""
         return [(found, [self[f"{found.key}-{bound}"] for bound, _label in self._bounds]) for found in self._types]
-
-    def heads(self) -> list[str | Promise]:
-        """Return what the fields of a row mean, in their order."""
-        return [label for _bound, label in self._bounds]
 
     def quota(self) -> dict[str, dict[str, int]]:
         """Return the bounds of a form that is valid."""

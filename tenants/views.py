@@ -143,7 +143,6 @@ def _detail_page(
         "roles": Membership.Role.choices,
         "form": form,
         "history": _history(user, tenant),
-        "may_edit": policy.allowed(user, Action.TENANT_EDIT_LIMITS, tenant),
         "may_manage": policy.allowed(user, Action.TENANT_MEMBERS, tenant),
         "may_submit": policy.allowed(user, Action.WORKLOAD_SUBMIT, tenant),
     }

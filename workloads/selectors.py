@@ -85,20 +85,22 @@ def workload_list(
     """Return one page of the workloads that the user may see, newest first unless told otherwise; of each what lists
     show, which leaves out the spec.
 
-    One statement whatever the number of rows; one more where a search found nothing in the stretch that it read.
+    One statement whatever the number of rows. A search reads the row at which its stretch ends as well, so that the
+    place where it goes on is known even when nothing fits.
     """
     walk = Walk(cursor, limit, oldest_first)
     rows = walk.placed(_scope(user, filters)).only(*_LISTED)
     if not filters.text or _exact(filters.text):
         return walk.page(list(rows.filter(_matches(filters.text))[: limit + 1]))
     stretch_end = walk.stretch_end(walk.placed(_scope(user, filters)), SEARCH_STRETCH)
-    searched = rows.annotate(stretch_end=Subquery(stretch_end)).filter(walk.within("stretch_end"))
-    found = list(searched.filter(_matches(filters.text))[: limit + 1])
+    wanted = _matches(filters.text)
+    fits = Case(When(wanted, then=Value(True)), default=Value(False))
+    searched = rows.annotate(stretch_end=Subquery(stretch_end), fits=fits).filter(walk.within("stretch_end"))
+    taken = list(searched.filter(wanted | Q(created=F("stretch_end")))[: limit + 1])
+    found = [row for row in taken if row.fits]
     page = walk.page(found)
-    if len(found) > limit:
-        return page
-    end = found[0].stretch_end if found else stretch_end.first()
-    return walk.cut_short(page, end) if end else page
+    end = taken[0].stretch_end if taken else None
+    return page if end is None or len(found) > limit else walk.cut_short(page, end)
 
 
 def workload_rows(*, user: User, ids: Collection[uuid.UUID], filters: Filters) -> list[Workload]:

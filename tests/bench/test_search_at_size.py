@@ -102,6 +102,7 @@ def test_what_search_and_lists_read_as_the_table_grows(people: dict[str, Client]
     for key in asked:
         (before, _), (after, count) = few[key], many[key]
         figure(f"{key[0]}, {key[1]}: {before} blocks at {SIZES[0]:,} rows, {after} at {ROWS:,}; {count} statements")
+    assert max(count for (_, name), (_, count) in many.items() if "list" in name) <= 6
     assert max(count for _, count in many.values()) <= 8
     grown = {key: (few[key][0], many[key][0]) for key in asked if many[key][0] > SEARCH_STRETCH + 2 * few[key][0] + 60}
     assert not grown, "no page may read more than a bounded part of the table"
