@@ -328,15 +328,6 @@ class Book:
             self._pools[self._cohorts[tenant], key] = pair.pool
 
 
-def summed(amounts: Iterable[Mapping[str, int]]) -> dict[str, int]:
-    """Return the sum of amounts by resource type."""
-    total: dict[str, int] = {}
-    for amount in amounts:
-        for key, value in amount.items():
-            total[key] = total.get(key, 0) + value
-    return total
-
-
 def _moved(pair: Pair, line: Line) -> Pair:
     """Return the rows with another `used`: the pool follows, and no overhang stays that is not needed any more."""
     line = replace(line, overhang=max(0, line.used - line.bounds.most))

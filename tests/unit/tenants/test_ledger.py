@@ -25,7 +25,6 @@ from tenants.ledger import (
     pool_of,
     rebound,
     shortage,
-    summed,
 )
 
 EVENTS = 1_000
@@ -190,11 +189,6 @@ def test_what_a_line_may_hold_at_most_and_has_borrowed() -> None:
     assert (borrower.hard, borrower.pooled, borrower.borrowed) == (7, 3, 2)
     assert (line(4, used=3).pooled, line(4, used=3).borrowed, line(4, 1, used=8, overhang=3).hard) == (0, 0, 8)
     assert (pool(4, 6, 2).hard, pool(4, 6, 2).free, pool(4, 1).free) == (6, 0, 3)
-
-
-def test_amounts_are_added_by_type() -> None:
-    assert summed([]) == {}
-    assert summed([{"gpus": 2}, {"gpus": 1, "pods": 1}, {}]) == {"gpus": 3, "pods": 1}
 
 
 class Cohort:

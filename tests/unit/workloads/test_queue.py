@@ -1,7 +1,7 @@
 """The plan: never above a limit, first come first served, the same snapshot the same plan."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -9,7 +9,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tenants.ledger import Book, Bounds, Line, pool_of, summed
+from tenants.ledger import Book, Bounds, Line, pool_of
 from tenants.specs import CPU, GPUS, MEMORY, PODS, Amounts
 from workloads.queue import ClusterView, NodeView, Plan, Snapshot, Wait, Waiting, plan
 from workloads.specs import Reason, asked_by
@@ -24,6 +24,14 @@ def amounts(cpu: int = 0, memory: int = 0, gpus: int = 0, pods: int = 0) -> Amou
 
 
 NODE = NodeView(amounts(8_000, 16_384, 4, 100), True)
+
+
+def summed(several: Iterable[Amounts]) -> Amounts:
+    total: dict[str, int] = {}
+    for each in several:
+        for key, amount in each.items():
+            total[key] = total.get(key, 0) + amount
+    return total
 
 
 def lines(tenant: UUID, limits: Amounts, held: Amounts | None = None) -> Lines:
