@@ -14,11 +14,15 @@ from typing import Any
 import django
 from django.apps import apps
 from django.db import connection
-from django.test import Client
+from django.http import HttpRequest, HttpResponse
+from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
+from django.urls import path
 from django.utils.module_loading import import_string
 
+ROWS_ALONE = "the rows of REST alone"
 BY_HAND = "SQL by hand, as JSON"
+REQUEST_BY_HAND = "a request by hand"
 DEEPEST_ROW = 20_000
 _BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 _SQL = """
@@ -32,6 +36,16 @@ WHERE NOT w.hidden ORDER BY w.created DESC, w.id DESC LIMIT 51
 """
 
 Ask = Callable[[], object]
+
+
+def by_hand_view(request: HttpRequest) -> HttpResponse:
+    """Answer the rows by hand to who is signed in: the least that a request of a list does in this installation."""
+    if not request.user.is_authenticated:
+        return HttpResponse(status=401)
+    return HttpResponse(_by_hand(request.user.pk), content_type="application/json")
+
+
+urlpatterns = [path("by-hand", by_hand_view)]  # this module is a URLconf for that one request
 
 
 def probe(username: str, rounds: int) -> dict[str, Any]:
@@ -57,27 +71,33 @@ def _ways(client: Client, user: Any) -> dict[str, Ask]:
         "page, one state": lambda: _got(client, "/workloads/?view=all&state=succeeded"),
         "REST": lambda: _got(client, "/api/v1/workloads/?limit=50"),
         "REST, a deep page": lambda: _got(client, deep),
-        "the rows of REST alone": lambda: _rows_alone(user),
+        ROWS_ALONE: lambda: _rows_alone(user),
         BY_HAND: lambda: _by_hand(user.pk),
+        REQUEST_BY_HAND: lambda: _request_by_hand(client),
     }
 
 
-def _got(client: Client, path: str) -> bytes:
-    answer = client.get(path)
+def _got(client: Client, address: str) -> bytes:
+    answer = client.get(address)
     if answer.status_code != 200:
-        raise RuntimeError(f"{path}: {answer.status_code}")
+        raise RuntimeError(f"{address}: {answer.status_code}")
     return answer.content
+
+
+def _request_by_hand(client: Client) -> bytes:
+    with override_settings(ROOT_URLCONF="tests.bench.listprobe"):
+        return _got(client, "/by-hand")
 
 
 def _deep_page(client: Client) -> str:
     """Return the address of a page of 50 that begins in the middle of what can be seen, at row 20,000 at most."""
-    path, read, pages = "/api/v1/workloads/?limit=200", 0, ["/api/v1/workloads/?limit=50"]
-    while path and read < DEEPEST_ROW:
-        answer = json.loads(_got(client, path))
+    address, read, pages = "/api/v1/workloads/?limit=200", 0, ["/api/v1/workloads/?limit=50"]
+    while address and read < DEEPEST_ROW:
+        answer = json.loads(_got(client, address))
         read += len(answer["results"])
-        path = str(answer["next"] or "")
-        if path:
-            pages.append(path.replace("limit=200", "limit=50"))
+        address = str(answer["next"] or "")
+        if address:
+            pages.append(address.replace("limit=200", "limit=50"))
     return pages[len(pages) - 1 if read >= DEEPEST_ROW else len(pages) // 2]
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench.figures import milliseconds, quantile, ratio, table
-from tests.bench.listprobe import BY_HAND
+from tests.bench.listprobe import BY_HAND, REQUEST_BY_HAND, ROWS_ALONE
 from tests.plugins.product import Product
 
 ROOT = Path(__file__).parents[2]
@@ -54,13 +54,15 @@ def measure(product: Product, *, sizes: Sequence[int], rounds: int) -> str:
         stages.append(_ask(product, size, rounds))
     first = stages[0]
     rows = [_row(stage, way, first) for way in first.statements for stage in stages]
-    return table([*_HEAD, "to SQL by hand", "to the fewest rows"], rows)
+    return table([*_HEAD, "to SQL by hand", "to a request by hand", "to the fewest rows"], rows)
 
 
 def _row(stage: Stage, way: str, first: Stage) -> list[str]:
-    samples, by_hand = stage.seconds[way], stage.seconds[BY_HAND]
+    samples = stage.seconds[way]
     growth = quantile(samples, 0.5) / quantile(first.seconds[way], 0.5)
-    figures = [str(stage.statements[way]), *milliseconds(samples), ratio(samples, by_hand), f"{growth:.2f}"]
+    to_request = "" if way in (ROWS_ALONE, BY_HAND) else ratio(samples, stage.seconds[REQUEST_BY_HAND])
+    ratios = [ratio(samples, stage.seconds[BY_HAND]), to_request, f"{growth:.2f}"]
+    figures = [str(stage.statements[way]), *milliseconds(samples), *ratios]
     return [way, f"{stage.rows:,}", *figures]
 
 
