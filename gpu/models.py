@@ -23,6 +23,7 @@ class Node(UUIDModel):
     memory_mib = models.PositiveBigIntegerField(default=0)
     pods = models.PositiveIntegerField(default=0)
     gpus = models.PositiveIntegerField(default=0)
+    extended = models.JSONField(default=dict)  # Kubernetes' name → amount, of all else that it offers and has some of
     gpu_product = models.CharField(max_length=120, blank=True, default="")
     runtime_version = models.CharField(max_length=120, blank=True, default="")
     kubelet_version = models.CharField(max_length=60, blank=True, default="")

@@ -1,6 +1,6 @@
 """What the node watch saw, as rows: upserted in batches, removed with their node. Never asks the cluster itself."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -12,13 +12,16 @@ from django.utils import timezone
 from gpu.models import Node
 from portal.kube import types
 from portal.kube.quantity import parse_quantity
+from tenants import kubenames
+from tenants.specs import FACTORS
 
-GPU_RESOURCE = "nvidia.com/gpu"
+GPU_RESOURCE = kubenames.GPU
 PRODUCT_LABEL = "nvidia.com/gpu.product"
 _MIB = 1024 * 1024
 _INT64_MAX = 2**63 - 1
 _INT32_MAX = 2**31 - 1
 _MAX_LABELS = 200
+_MAX_RESOURCES = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +36,7 @@ class NodeRow:
     memory_mib: int
     pods: int
     gpus: int
+    extended: dict[str, int]
     gpu_product: str
     runtime_version: str
     kubelet_version: str
@@ -54,6 +58,7 @@ def node_row(node: types.Node) -> NodeRow:
         memory_mib=_amount(allocatable.get("memory"), Decimal(1) / _MIB, _INT64_MAX),
         pods=_amount(allocatable.get("pods"), Decimal(1), _INT32_MAX),
         gpus=_amount(allocatable.get(GPU_RESOURCE), Decimal(1), _INT32_MAX),
+        extended=_extended(allocatable),
         gpu_product=_text(node_labels.get(PRODUCT_LABEL), 120),
         runtime_version=_text(node.status.node_info.container_runtime_version, 120),
         kubelet_version=_text(node.status.node_info.kubelet_version, 60),
@@ -64,6 +69,16 @@ def node_row(node: types.Node) -> NodeRow:
         ],
         resource_version=_text(node.metadata.resource_version, 64),
     )
+
+
+def _extended(allocatable: Mapping[str, str]) -> dict[str, int]:
+    """Return what else pods can ask of a node: huge pages and scratch space in MiB, all else in pieces."""
+    found: dict[str, int] = {}
+    for name, text in list(allocatable.items())[:_MAX_RESOURCES]:
+        if kubenames.nameable(name) and name != GPU_RESOURCE:
+            amount = _amount(text, FACTORS[kubenames.unit_of(name)], _INT64_MAX)
+            found |= {name: amount} if amount else {}
+    return found
 
 
 def nodes_write(rows: Sequence[NodeRow]) -> None:

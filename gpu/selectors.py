@@ -1,12 +1,46 @@
 """Reads of nodes for who plans what runs on them."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
 from gpu.models import Node
 from tenants.specs import CPU, GPUS, MEMORY, PODS
 
 COLUMNS = {CPU: "cpu_millicores", MEMORY: "memory_mib", GPUS: "gpus", PODS: "pods"}
 
 
-def node_offers() -> list[tuple[dict[str, int], bool]]:
-    """Return what each node offers in all by resource type, and whether it takes work now. One statement."""
-    rows = Node.objects.values_list(*COLUMNS.values(), "ready", "unschedulable")
-    return [(dict(zip(COLUMNS, row, strict=False)), row[-2] and not row[-1]) for row in rows]
+_NO_NAMES: Mapping[str, str] = {}
+
+
+def node_offers(names: Mapping[str, str] = _NO_NAMES) -> list[tuple[dict[str, int], bool]]:
+    """Return what each node offers in all by resource type, and whether it takes work now. One statement.
+
+    `names` are Kubernetes' names of the types beyond the built-in ones that are wanted, by key.
+    """
+    rows = Node.objects.values_list(*COLUMNS.values(), *(["extended"] if names else []), "ready", "unschedulable")
+    return [(_offers(row, names), row[-2] and not row[-1]) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """A resource beyond CPU, memory, pods and GPUs that nodes offer: on how many, and how much in all."""
+
+    kube_name: str
+    nodes: int
+    amount: int
+
+
+def extended_resources() -> list[Offered]:
+    """Return all that nodes offer beyond the built-in types, by name. One statement."""
+    found: dict[str, list[int]] = {}
+    for extended in Node.objects.exclude(extended={}).values_list("extended", flat=True):
+        for kube_name, amount in extended.items():
+            found.setdefault(kube_name, []).append(amount)
+    return [Offered(name, len(amounts), sum(amounts)) for name, amounts in sorted(found.items())]
+
+
+def _offers(row: Sequence[Any], names: Mapping[str, str]) -> dict[str, int]:
+    offers: dict[str, int] = dict(zip(COLUMNS, row, strict=False))
+    extended = row[len(COLUMNS)] if names else {}
+    return offers | {key: extended.get(kube_name, 0) for key, kube_name in names.items()}

@@ -9,6 +9,7 @@ urlpatterns = [
     path("users/", include("portal.web.people_urls")),
     path("api/", include("portal.web.api.urls")),
     path("audit/", include("portal.web.audit_urls")),
+    path("resource-types/", include("portal.web.resource_type_urls")),
     path("cohorts/", include("tenants.cohorturls")),
     path("tenants/", include("tenants.urls")),
     path("templates/", include("workloads.templateurls")),

@@ -40,7 +40,7 @@ def sentence(entry: AuditEntry) -> str:
         "user": str(after.get("user") or before.get("user") or "?"),
         "role": roles.get(after.get("role") or after.get("platform_role") or "", "?"),
         "changes": _changes(before, after),
-        "name": str(after.get("name") or before.get("name") or "?"),
+        "name": str(after.get("name") or before.get("name") or after.get("label_en") or before.get("label_en") or "?"),
         "cohort": str(after.get("cohort") or "?"),
         "version": str(after.get("version") or "?"),
     }
@@ -73,6 +73,9 @@ _TELLERS: dict[str, Callable[[Values, Values], str]] = {
     "workload.cancel": lambda _before, _after: _("%(actor)s cancelled the workload"),
     "workload.hide": lambda _before, _after: _("%(actor)s deleted %(name)s"),
     "cohort.create": lambda _before, _after: _("%(actor)s made the cohort %(name)s"),
+    "resource_type.create": lambda _before, _after: _("%(actor)s added the resource type %(name)s"),
+    "resource_type.update": lambda _before, _after: _("%(actor)s changed the resource type %(name)s"),
+    "resource_type.delete": lambda _before, _after: _("%(actor)s removed the resource type %(name)s"),
     "cohort.delete": lambda _before, _after: _("%(actor)s removed the cohort %(name)s"),
     "token.create": lambda _before, _after: _("%(actor)s made the API token %(name)s"),
     "token.revoke": lambda _before, _after: _("%(actor)s revoked the API token %(name)s"),

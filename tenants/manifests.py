@@ -5,10 +5,11 @@ failed, so the finished pod of an attempt never stands in the way of the next on
 ConfigMaps include what is kept after its end, hence their room.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
+from tenants.kubenames import SCRATCH
 from tenants.specs import MEMORY, PODS, NamespaceSpec, Quota, Unit, quantity
 
 Manifest = dict[str, Any]
@@ -77,7 +78,7 @@ def content_manifests(spec: NamespaceSpec) -> list[Manifest]:
     ]
 
 
-def quota_hard(quotas: Iterable[Quota]) -> dict[str, str]:
+def quota_hard(quotas: Collection[Quota]) -> dict[str, str]:
     """Return the quota's limits as Kubernetes quantities; what a ResourceQuota has no name for is not in it.
 
     No `limits.cpu`: pods may use idle cores beyond their request, so they name no limit, and a quota on it would
@@ -86,7 +87,8 @@ def quota_hard(quotas: Iterable[Quota]) -> dict[str, str]:
     counted = {quota.key: quota for quota in quotas if quota.quota_key}
     pods = counted[PODS].most if PODS in counted else 0
     memory = counted[MEMORY].most if MEMORY in counted else 0
-    storage = quantity(Unit.MIB, pods * EPHEMERAL_STORAGE_MIB_PER_POD)
+    extra = sum(quota.most for quota in quotas if quota.kube_name == SCRATCH)
+    storage = quantity(Unit.MIB, pods * EPHEMERAL_STORAGE_MIB_PER_POD + extra)
     kept = str(KEPT_OBJECTS + pods)
     return {
         **{quota.quota_key: quantity(quota.unit, quota.most) for quota in counted.values()},

@@ -28,7 +28,12 @@ class Cohort(UUIDModel):
 
 
 class ResourceType(UUIDModel):
-    """Something that pods ask for and quotas count. `quota_key` "" = no ResourceQuota can count it."""
+    """Something that pods ask for and quotas count. `quota_key` "" = no ResourceQuota can count it.
+
+    Which names can be one, and what follows from them, is in `tenants.kubenames`. `gpu_product` makes it a class of
+    GPUs, those of nodes whose label nvidia.com/gpu.product says so, counted beside `gpus`. `largest_per_pod` null = no
+    bound of its own; `price_weight` is for one core, one GiB or one piece in an hour.
+    """
 
     class Unit(models.TextChoices):
         MILLICORES = specs.Unit.MILLICORES, _("Thousandths of a core")
@@ -41,7 +46,31 @@ class ResourceType(UUIDModel):
     label_zh = models.CharField(max_length=60)
     unit = models.CharField(max_length=10, choices=Unit.choices, default=Unit.COUNT)
     quota_key = models.CharField(max_length=330, blank=True, default="")
+    gpu_product = models.CharField(max_length=63, blank=True, default="")
+    largest_per_pod = models.PositiveBigIntegerField(null=True, blank=True)
+    price_weight = models.DecimalField(max_digits=12, decimal_places=4, default=0)
     position = models.PositiveSmallIntegerField(default=100)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["kube_name", "gpu_product"], name="resourcetype_kube_name"),
+            models.CheckConstraint(condition=models.Q(price_weight__gte=0), name="resourcetype_price_weight"),
+        ]
+
+    @property
+    def built_in(self) -> bool:
+        """Whether it comes with Berth and stays."""
+        return self.key in specs.BUILT_IN
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is asked for in whole pieces only, which Kubernetes demands of all but the three it knows."""
+        return self.unit == specs.Unit.COUNT
+
+    @property
+    def request_is_limit(self) -> bool:
+        """Whether a pod gets no more of it than it asks for: all but CPU, of which idle cores may be used."""
+        return self.kube_name != "cpu"
 
     @property
     def label(self) -> str:

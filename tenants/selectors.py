@@ -105,12 +105,22 @@ def has_quota(tenant: Tenant, key: str) -> bool:
 def quotas_of(tenant: Tenant) -> tuple[Quota, ...]:
     """Return what the cluster's quota must say of a tenant: all that the ledger lets it hold at most. One statement."""
     rows = quota_lines([tenant])[tenant.pk]
-    return tuple(Quota(row.type.key, row.type.quota_key, Unit(row.type.unit), row.line.hard) for row in rows)
+    return tuple(
+        Quota(row.type.key, row.type.quota_key, Unit(row.type.unit), row.line.hard, row.type.kube_name) for row in rows
+    )
 
 
 def resource_types() -> list[ResourceType]:
     """Return all resource types in their order. One statement."""
     return list(ResourceType.objects.order_by("position", "key"))
+
+
+def resource_type_get(*, key: str) -> ResourceType:
+    """Return a resource type, which everybody may see. Raises NotVisible where there is none."""
+    found = ResourceType.objects.filter(key=key).first()
+    if found is None:
+        raise NotVisible
+    return found
 
 
 def tenant_ids_not_applied() -> Sequence[UUID]:

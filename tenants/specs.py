@@ -18,6 +18,7 @@ Amounts = Mapping[str, int]
 
 # Keys of the types that come with Berth and that the product itself speaks of; all others are rows like any other.
 CPU, MEMORY, GPUS, PODS = "cpu_millicores", "memory_mib", "gpus", "pods"
+BUILT_IN = frozenset({CPU, MEMORY, GPUS, PODS})
 
 # User ids of pods: 200,000 ranges of 10,000, all below 2³¹.
 UID_RANGES_FROM = 100_000_000
@@ -91,6 +92,7 @@ class Quota:
     quota_key: str
     unit: Unit
     most: int
+    kube_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 A plan that has grown old changes nothing: under the locks of the tenants the same plan is made again for its admitted.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,11 +20,11 @@ from portal.core.models import ClusterStatus
 from portal.core.transactions import retried
 from tenants import quotas
 from tenants.models import Cohort, Tenant
-from tenants.specs import Amounts
 from workloads import holdings, settling, tasks
+from workloads.extras import Extras, words_of
 from workloads.models import Attempt, Workload
 from workloads.queue import ClusterView, NodeView, Plan, Snapshot, Wait, Waiting, plan
-from workloads.specs import ASKED_COLUMNS, Desired, Reason, State, asked_by
+from workloads.specs import ASKED_COLUMNS, Desired, Reason, Resources, State, asked_by, asked_in
 from workloads.transitions import Change, apply_changes
 
 QUEUE = "queue"
@@ -44,6 +44,7 @@ class _Row:
     attempts_made: int
     reason: str
     params: dict[str, Any]
+    extra: Mapping[str, Mapping[str, Any]]
 
 
 @retried
@@ -71,12 +72,12 @@ def tick(held: Held, *, now: datetime | None = None) -> int:
     return len(admitted)
 
 
-def preview(tenant: Tenant, asks: Amounts, *, now: datetime | None = None) -> Wait | None:
+def preview(tenant: Tenant, resources: Resources, extras: Extras, *, now: datetime | None = None) -> Wait | None:
     """Return why a request would wait if it were submitted now, last in the queue; None if it would start.
 
     Six statements, eight where a tenant is in a cohort; nothing is written.
     """
-    asked = _Row(Waiting(uuid4(), tenant.pk, asks), "", 0, "", {})
+    asked = _Row(Waiting(uuid4(), tenant.pk, asked_in(resources)), "", 0, "", {}, extras.rows)
     snapshot = _snapshot([*_waiting(Workload.objects.filter(_QUEUED)), asked], now)
     return plan(snapshot).wait.get(asked.item.id)
 
@@ -95,7 +96,7 @@ def _waiting(queryset: Any) -> list[_Row]:
     )
     found = queryset.annotate(blocked=Exists(unreleased)).order_by("created", "id").values_list(*columns)
     return [
-        _Row(Waiting(workload_id, tenant_id, asked_by(*asked), blocked), kube_name, made, reason, params)
+        _Row(Waiting(workload_id, tenant_id, asked_by(*asked), blocked), kube_name, made, reason, params, asked[-1])
         for workload_id, tenant_id, *asked, blocked, kube_name, made, reason, params in found
     ]
 
@@ -104,15 +105,18 @@ def _snapshot(rows: Sequence[_Row], now: datetime | None) -> Snapshot:
     cluster, since = _cluster(now)
     tenants = list(Tenant.objects.filter(pk__in={row.item.tenant_id for row in rows}))
     cohorts = {tenant.cohort_id for tenant in tenants if tenant.cohort_id is not None}
+    extra = {key: asked for row in rows for key, asked in row.extra.items()}
+    names = {key: str(asked["kube_name"]) for key, asked in extra.items()}
     return Snapshot(
         cluster=cluster,
         ready=_ready(tenants),
         book=quotas.book_of(tenants),
-        nodes=[NodeView(offers, usable) for offers, usable in node_offers()],
+        nodes=[NodeView(offers, usable) for offers, usable in node_offers(names)],
         waiting=[row.item for row in rows],
         held=holdings.held_by_all(),
         cohort_names=dict(Cohort.objects.filter(pk__in=cohorts).values_list("pk", "name")) if cohorts else {},
         stale_since=since,
+        words=words_of(extra),
     )
 
 

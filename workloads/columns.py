@@ -46,6 +46,7 @@ _FIRST = (
 _SIZES = (
     Column("memory", _("Memory"), _("Memory MiB"), lambda row: row.item.memory_mib),
     Column("gpus", _("GPUs"), _("GPUs"), lambda row: row.item.gpus),
+    Column("extra", _("Other resources"), _("Other resources"), lambda row: ", ".join(row.extras)),
 )
 
 

@@ -30,6 +30,7 @@ _LABELS: Mapping[str, Promise] = {
     "resources.cpu_millicores": gettext_lazy("CPU"),
     "resources.memory_mib": gettext_lazy("Memory"),
     "resources.gpus": gettext_lazy("GPUs"),
+    "resources.extra": gettext_lazy("Other resources"),
     "max_runtime_s": gettext_lazy("Time limit"),
     "retries": gettext_lazy("Retries"),
     "template": gettext_lazy("Template"),
@@ -40,6 +41,7 @@ _VALUES: Mapping[str, Callable[[Any], str]] = {
     "args": shlex.join,
     "resources.cpu_millicores": units.cpu_text,
     "resources.memory_mib": units.memory_text,
+    "resources.extra": lambda amounts: ", ".join(f"{key}: {amount}" for key, amount in sorted(amounts.items())),
     "max_runtime_s": units.duration_text,
 }
 _PLAIN = frozenset({"resources.cpu_millicores", "resources.memory_mib", "resources.gpus", "max_runtime_s", "retries"})

@@ -2,7 +2,7 @@
 
 import shlex
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import forms
@@ -12,9 +12,12 @@ from django.utils.translation import gettext_lazy as _
 
 from portal.core.errors import Rejected
 from portal.core.fields import CpuField, DurationField, MemoryField
+from tenants.gauges import amount_text
+from tenants.models import ResourceType
+from tenants.specs import Unit
 from workloads import specs
 from workloads.explain import problem_texts
-from workloads.specs import JobSpec, Resources
+from workloads.specs import JobSpec, Resources, extra_field
 
 DEFAULT_CPU_MILLICORES = 1000
 DEFAULT_MEMORY_MIB = 512
@@ -76,6 +79,15 @@ class JobForm(forms.Form):
         help_text=_("How often a failed run is tried again"),
     )
 
+    def __init__(self, *args: Any, types: Sequence[ResourceType] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.types = types
+        self._extra_keys = _add_extra_fields(self, types)
+
+    def extra_fields(self) -> list[forms.BoundField]:
+        """Return the fields of resource types beyond the built-in ones."""
+        return [self[extra_field(key)] for key in self._extra_keys]
+
     def clean_command(self) -> tuple[str, ...]:
         return _words(self.cleaned_data["command"])
 
@@ -93,14 +105,14 @@ class JobForm(forms.Form):
         """Where something cannot be read, say also what is wrong with the rest: one round is enough to mend it all."""
         values: dict[str, Any] = super().clean() or {}
         if self.errors:
-            texts = problem_texts(specs.spec_problems(_spec_of(_STAND_INS | values)))
+            texts = problem_texts(specs.spec_problems(_spec_of(_STAND_INS | values, self._extra_keys)))
             for name in [name for name in texts if name in values and name in self.fields]:
                 self.add_error(name, [str(text) for text in texts[name]])
         return values
 
     def spec(self) -> JobSpec:
         """Return the spec of a form that is valid."""
-        return _spec_of(self.cleaned_data)
+        return _spec_of(self.cleaned_data, self._extra_keys)
 
     def reject(self, rejected: Rejected) -> None:
         """Show a service's complaints at their fields; what has no field here stands on top."""
@@ -126,7 +138,8 @@ class SubmitForm(JobForm):
 
     def with_new_key(self) -> "SubmitForm":
         """Return this form as it was sent, with a key that no submission has."""
-        return SubmitForm({name: self.data.get(name) for name in self.data} | {"idempotency_key": str(uuid.uuid4())})
+        fresh = {name: self.data.get(name) for name in self.data} | {"idempotency_key": str(uuid.uuid4())}
+        return SubmitForm(fresh, types=self.types)
 
 
 class AskForm(forms.Form):
@@ -136,12 +149,13 @@ class AskForm(forms.Form):
     memory_mib = MemoryField()
     gpus = forms.IntegerField(min_value=0, required=False)
 
+    def __init__(self, *args: Any, types: Sequence[ResourceType] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._extra_keys = _add_extra_fields(self, types)
+
     def resources(self) -> Resources:
         """Return the sizes of a form that is valid."""
-        values = self.cleaned_data
-        return Resources(
-            cpu_millicores=values["cpu_millicores"], memory_mib=values["memory_mib"], gpus=values["gpus"] or 0
-        )
+        return _resources_of(self.cleaned_data, self._extra_keys)
 
 
 def initial_of(spec: Mapping[str, Any], *, parent: uuid.UUID | None = None) -> dict[str, Any]:
@@ -161,6 +175,7 @@ def initial_of(spec: Mapping[str, Any], *, parent: uuid.UUID | None = None) -> d
         "cpu_millicores": resources.get("cpu_millicores", DEFAULT_CPU_MILLICORES),
         "memory_mib": resources.get("memory_mib", DEFAULT_MEMORY_MIB),
         "gpus": resources.get("gpus", 0),
+        **{extra_field(key): amount for key, amount in (resources.get("extra") or {}).items()},
         "max_runtime_s": spec.get("max_runtime_s", DEFAULT_RUNTIME_S),
         "retries": spec.get("retries", 0),
     }
@@ -184,13 +199,36 @@ _STAND_INS: dict[str, Any] = {
 }
 
 
-def _spec_of(values: Mapping[str, Any]) -> JobSpec:
+def _add_extra_fields(form: forms.Form, types: Sequence[ResourceType]) -> list[str]:
+    """Give a form a field for each of these types; return their keys."""
+    for found in types:
+        memory = found.unit == Unit.MIB
+        field: forms.Field = (
+            MemoryField(label=found.label, required=False)
+            if memory
+            else forms.IntegerField(label=found.label, required=False, min_value=0)
+        )
+        if found.largest_per_pod is not None:
+            most = amount_text(Unit(found.unit), found.largest_per_pod)
+            field.help_text = gettext("At most %(most)s") % {"most": most}
+        form.fields[extra_field(found.key)] = field
+    return [found.key for found in types]
+
+
+def _resources_of(values: Mapping[str, Any], extra_keys: Sequence[str]) -> Resources:
+    return Resources(
+        cpu_millicores=values["cpu_millicores"],
+        memory_mib=values["memory_mib"],
+        gpus=values["gpus"] or 0,
+        extra={key: amount for key in extra_keys if (amount := values.get(extra_field(key)))},
+    )
+
+
+def _spec_of(values: Mapping[str, Any], extra_keys: Sequence[str]) -> JobSpec:
     return JobSpec(
         name=values["name"],
         image=values["image"],
-        resources=Resources(
-            cpu_millicores=values["cpu_millicores"], memory_mib=values["memory_mib"], gpus=values["gpus"] or 0
-        ),
+        resources=_resources_of(values, extra_keys),
         command=values["command"],
         args=values["args"],
         script=values["script"],

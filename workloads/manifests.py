@@ -3,12 +3,14 @@
 A builder states each field; nothing that a user typed becomes a key, a name, a label or a path.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from workloads.specs import EPHEMERAL_STORAGE_MIB, JobSpec, Resources
+from tenants.kubenames import GPU, SCRATCH, nameable
+from tenants.specs import Unit, quantity
+from workloads.specs import EPHEMERAL_STORAGE_MIB, Extra, JobSpec
 
 Manifest = dict[str, Any]
 
@@ -22,7 +24,7 @@ LEAST_UID = 10_000
 TMP_MIB = 512
 WORKSPACE_MIB = 1_280  # with /tmp it leaves room for the log file inside the ephemeral-storage limit
 GRACE_S = 10
-GPU_RESOURCE = "nvidia.com/gpu"
+GPU_RESOURCE = GPU
 UID_ANNOTATION = "berth.dev/uid"
 DIGEST_ANNOTATION = "berth.dev/spec-digest"
 
@@ -33,8 +35,9 @@ _DEFAULT_ENV = {"HOME": WORKSPACE, "PYTHONUNBUFFERED": "1"}
 class BuildContext:
     """All that a builder knows: who asks for the objects, their names, and the spec they are made of.
 
-    `uid_range_start` is the first user id of the tenant's range. `host_users` False asks for a user namespace; None
-    leaves the choice to the cluster, for nodes that cannot do it.
+    `extra` is what the workload's row keeps of other resource types. `uid_range_start` is the first user id of the
+    tenant's range. `host_users` False asks for a user namespace; None leaves the choice to the cluster, for nodes that
+    cannot do it.
     """
 
     installation_id: UUID
@@ -47,7 +50,19 @@ class BuildContext:
     spec: JobSpec
     spec_digest: str
     uid_range_start: int
+    extra: Mapping[str, Extra] = field(default_factory=dict)
     host_users: bool | None = None
+
+    @property
+    def extra_amounts(self) -> dict[str, str]:
+        """What is asked beyond the built-in resources, by Kubernetes' name, scratch space left out."""
+        wanted = {found.kube_name: found for found in self.extra.values() if found.kube_name != SCRATCH}
+        return {name: quantity(Unit(found.unit), found.amount) for name, found in sorted(wanted.items())}
+
+    @property
+    def extra_scratch_mib(self) -> int:
+        """The scratch space that is asked for beyond what each pod has."""
+        return sum(found.amount for found in self.extra.values() if found.kube_name == SCRATCH)
 
 
 def labels(context: BuildContext) -> dict[str, str]:
@@ -93,7 +108,7 @@ def pod_spec(context: BuildContext) -> dict[str, Any]:
     spec = context.spec
     built: dict[str, Any] = {
         "automountServiceAccountToken": False,
-        "containers": [_container(spec)],
+        "containers": [_container(context)],
         "enableServiceLinks": False,
         "restartPolicy": "Never",
         "securityContext": _pod_security(context.uid_range_start),
@@ -127,13 +142,14 @@ def _pull_policy(image: str) -> str:
     return "IfNotPresent" if colon and tag != "latest" else "Always"
 
 
-def _container(spec: JobSpec) -> dict[str, Any]:
+def _container(context: BuildContext) -> dict[str, Any]:
+    spec = context.spec
     built: dict[str, Any] = {
         "name": CONTAINER,
         "image": spec.image,
         "imagePullPolicy": _pull_policy(spec.image),
         "env": [{"name": name, "value": literal(value)} for name, value in {**_DEFAULT_ENV, **spec.env}.items()],
-        "resources": _resources(spec.resources),
+        "resources": _resources(context),
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},
@@ -163,17 +179,20 @@ def literal(text: str) -> str:
     return text.replace("$", "$$")
 
 
-def _resources(asked: Resources) -> dict[str, Any]:
+def _resources(context: BuildContext) -> dict[str, Any]:
     """Return requests and limits, equal but for CPU: idle cores may be used beyond what is asked."""
-    hard = {"memory": f"{asked.memory_mib}Mi", "ephemeral-storage": f"{EPHEMERAL_STORAGE_MIB}Mi"}
+    asked = context.spec.resources
+    scratch_mib = EPHEMERAL_STORAGE_MIB + context.extra_scratch_mib
+    hard = {"memory": f"{asked.memory_mib}Mi", SCRATCH: f"{scratch_mib}Mi"}
     if asked.gpus:
         hard[GPU_RESOURCE] = str(asked.gpus)
+    hard |= context.extra_amounts
     return {"requests": {"cpu": f"{asked.cpu_millicores}m", **hard}, "limits": dict(hard)}
 
 
 def _volumes(context: BuildContext) -> list[dict[str, Any]]:
     volumes: list[dict[str, Any]] = [
-        {"name": "workspace", "emptyDir": {"sizeLimit": f"{WORKSPACE_MIB}Mi"}},
+        {"name": "workspace", "emptyDir": {"sizeLimit": f"{WORKSPACE_MIB + context.extra_scratch_mib}Mi"}},
         {"name": "tmp", "emptyDir": {"sizeLimit": f"{TMP_MIB}Mi"}},
     ]
     if context.spec.script is not None:
@@ -242,7 +261,7 @@ _POD_SECURITY_FIELDS = frozenset(
     {"fsGroup", "fsGroupChangePolicy", "runAsGroup", "runAsNonRoot", "runAsUser", "seccompProfile"}
 )
 _VOLUME_SOURCES = frozenset({"emptyDir", "configMap"})
-_RESOURCES = frozenset({"cpu", "memory", "ephemeral-storage", GPU_RESOURCE})
+_RESOURCES = frozenset({"cpu", "memory", SCRATCH, GPU_RESOURCE})
 _LABELS = frozenset(
     {
         "app.kubernetes.io/managed-by",
@@ -257,10 +276,11 @@ _CONTAINER_SECURITY = {
 }
 
 
-def revalidate(manifest: Mapping[str, Any]) -> list[str]:
+def revalidate(manifest: Mapping[str, Any], extra: Collection[str] = ()) -> list[str]:
     """Return what a built object holds that it must not; empty means that it may be sent.
 
-    Does not trust the builder: only listed fields pass, so a new field is refused until it is listed here.
+    Does not trust the builder: only listed fields pass, so a new field is refused until it is listed here. `extra` are
+    names of resources that the workload asked for; one that could not be a resource type is refused all the same.
     """
     found = list(_metadata_faults(manifest.get("metadata", {})))
     kind = manifest.get("kind")
@@ -268,7 +288,7 @@ def revalidate(manifest: Mapping[str, Any]) -> list[str]:
         template = manifest["spec"]["template"]
         found += _extra("job", manifest["spec"], _JOB_FIELDS)
         found += _metadata_faults(template["metadata"])
-        found += _pod_faults(template["spec"])
+        found += _pod_faults(template["spec"], extra)
     elif kind != "ConfigMap":
         found.append(f"kind {kind}")
     return found
@@ -282,7 +302,7 @@ def _metadata_faults(found: Mapping[str, Any]) -> Iterator[str]:
         yield "labels are missing"
 
 
-def _pod_faults(pod: Mapping[str, Any]) -> Iterator[str]:
+def _pod_faults(pod: Mapping[str, Any], extra: Collection[str]) -> Iterator[str]:
     yield from _extra("pod", pod, _POD_FIELDS)
     if pod.get("automountServiceAccountToken") is not False or pod.get("serviceAccountName") != SERVICE_ACCOUNT:
         yield "service account"
@@ -294,7 +314,7 @@ def _pod_faults(pod: Mapping[str, Any]) -> Iterator[str]:
         if "emptyDir" in volume and "sizeLimit" not in volume["emptyDir"]:
             yield "emptyDir without a limit"
     for container in pod["containers"]:
-        yield from _container_faults(container)
+        yield from _container_faults(container, extra)
 
 
 def _pod_security_faults(security: Mapping[str, Any]) -> Iterator[str]:
@@ -305,12 +325,12 @@ def _pod_security_faults(security: Mapping[str, Any]) -> Iterator[str]:
         yield "pod security: a user or group id below the tenants' ranges"
 
 
-def _container_faults(container: Mapping[str, Any]) -> Iterator[str]:
+def _container_faults(container: Mapping[str, Any], extra: Collection[str]) -> Iterator[str]:
     yield from _extra("container", container, _CONTAINER_FIELDS)
     if container.get("securityContext") != _CONTAINER_SECURITY:
         yield "container security"
     requests, limits = container["resources"]["requests"], container["resources"]["limits"]
-    yield from _extra("resources", {**requests, **limits}, _RESOURCES)
+    yield from _extra("resources", {**requests, **limits}, _RESOURCES | {name for name in extra if nameable(name)})
     if {name: amount for name, amount in requests.items() if name != "cpu"} != limits or "memory" not in limits:
         yield "resources: requests differ from limits"
     for variable in container.get("env", []):

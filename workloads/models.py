@@ -157,6 +157,7 @@ class Workload(UUIDModel):
     cpu_millicores = models.PositiveBigIntegerField()
     memory_mib = models.PositiveBigIntegerField()
     gpus = models.PositiveIntegerField(default=0)
+    extra = models.JSONField(default=dict)  # by key of a resource type, each as `specs.Extra` has it
 
     # copied from the spec by the database, so that lists and searches read no script of 256 KiB
     image = models.GeneratedField(expression=_text_of_spec("image"), output_field=models.TextField(), db_persist=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+import msgspec
 from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import LiteralScalarString
 
@@ -14,7 +15,7 @@ from tenants.specs import uid_range_start
 from workloads import explain, kinds
 from workloads.kinds import BuildContext
 from workloads.models import Attempt, Pod, Workload, WorkloadEvent
-from workloads.specs import Reason, State, spec_of
+from workloads.specs import Extra, Reason, State, spec_of
 from workloads.timeline import span_text
 
 _ACT_ON = {
@@ -36,6 +37,11 @@ class Told(Generic[T]):
     item: T
     reason: str
     tone: str
+
+    @property
+    def extras(self) -> list[str]:
+        """What a workload asks of resource types beyond the built-in ones: "2 × FPGA U250"."""
+        return [explain.Facts(row).amount("amount") for row in getattr(self.item, "extra", {}).values()]
 
     @property
     def ran_text(self) -> str:
@@ -84,6 +90,7 @@ def manifests_yaml(workload: Workload, attempt: Attempt | None, installation_id:
         spec=spec_of(workload.spec),
         spec_digest=workload.spec_digest,
         uid_range_start=uid_range_start(workload.tenant_id),
+        extra=msgspec.convert(workload.extra, dict[str, Extra]),
     )
     yaml, text = YAML(), io.StringIO()
     yaml.default_flow_style = False

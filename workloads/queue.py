@@ -14,7 +14,7 @@ from uuid import UUID
 
 from tenants.ledger import Book, Pair, Short, Shortage
 from tenants.specs import Amounts
-from workloads.specs import Reason
+from workloads.specs import Reason, Words
 
 
 class ClusterView(enum.Enum):
@@ -57,6 +57,7 @@ class Snapshot:
     held: Amounts
     cohort_names: Mapping[UUID, str] = field(default_factory=dict)
     stale_since: str = ""
+    words: Words = field(default_factory=dict)  # what a reason says of resource types that are not built in
 
 
 class Wait(NamedTuple):
@@ -113,6 +114,7 @@ class _Room:
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._ready, self._cohort_names = snapshot.ready, snapshot.cohort_names
+        self._words = snapshot.words
         self._book = snapshot.book.copy()
         self._keys = list(dict.fromkeys(key for node in snapshot.nodes for key in node.offers))
         self._node_sizes = _undominated([self._size(node.offers) for node in snapshot.nodes])
@@ -150,7 +152,7 @@ class _Room:
         if any(not self._lacking(size, item.asks) for size in self._node_sizes):
             return None
         lacking, largest = self._nearest(item.asks)
-        return Wait(Reason.TOO_LARGE, {"resource": lacking, "asked": item.asks[lacking], "largest": largest})
+        return Wait(Reason.TOO_LARGE, {**self._asked(item, lacking), "largest": largest})
 
     def _nearest(self, asks: Amounts) -> tuple[str, int]:
         """Return the resource to blame and the most of it on a node.
@@ -205,17 +207,16 @@ class _Room:
         lacking = _first_lacking(self._free, item.asks)
         if not lacking:
             return _BEHIND_CLUSTER
-        params = {"resource": lacking, "asked": item.asks[lacking], "free": max(self._free.get(lacking, 0), 0)}
-        return Wait(Reason.NO_CAPACITY, params)
+        free = max(self._free.get(lacking, 0), 0)
+        return Wait(Reason.NO_CAPACITY, {**self._asked(item, lacking), "free": free})
+
+    def _asked(self, item: Waiting, key: str) -> dict[str, Any]:
+        """Return what a reason says of the resource that is short: which, its words, and how much of it is asked."""
+        return {"resource": key, **self._words.get(key, {}), "asked": item.asks[key]}
 
     def _over(self, short: Short, item: Waiting) -> Wait:
         line = short.pair.line
-        params: dict[str, Any] = {
-            "resource": short.key,
-            "asked": item.asks[short.key],
-            "held": line.used,
-            "limit": line.bounds.nominal,
-        }
+        params = {**self._asked(item, short.key), "held": line.used, "limit": line.bounds.nominal}
         cohort = self._book.cohort_of(item.tenant_id)
         if cohort is not None and line.bounds.borrow_limit:
             own = max(0, line.bounds.nominal - line.used)

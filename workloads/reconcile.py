@@ -27,7 +27,7 @@ from workloads.claims import Claim, Overtaken
 from workloads.kinds import BuildContext, Manifest
 from workloads.manifests import UID_ANNOTATION
 from workloads.models import Attempt, Workload
-from workloads.specs import TERMINAL, Desired, EndState, JobSpec, Reason, State
+from workloads.specs import TERMINAL, Desired, EndState, Extra, JobSpec, Reason, State
 from workloads.transitions import Change, apply_changes
 
 QUEUE_WAKE = "queue"
@@ -156,6 +156,7 @@ def _context(workload: Workload, attempt: Attempt) -> BuildContext:
         spec=msgspec.convert(workload.spec, JobSpec),
         spec_digest=workload.spec_digest,
         uid_range_start=uid_range_start(workload.tenant_id),
+        extra=msgspec.convert(workload.extra, dict[str, Extra]),
     )
 
 
@@ -171,7 +172,7 @@ def _record_object(run: Run, attempt: Attempt, made: ObjectMeta) -> None:
 
 def _refused(run: Run, attempt: Attempt, error: KubeError) -> None:
     """Tell a refusal that will not change from one that may pass, and show either."""
-    verdict = refusals.verdict(error)
+    verdict = refusals.verdict(error, run.workload.extra)
     if not verdict.retryable:
         _fail(run, attempt, Reason.REFUSED, verdict.params)
         return

@@ -70,7 +70,7 @@ _LISTED = (
     "tenant__slug",
     "owner__username",
     *("name", "kind", "image", "template", "state", "reason_code", "reason_params", "version", "exit_code"),
-    *("created", "started_at", "ended_at", "attempts_made", "cpu_millicores", "memory_mib", "gpus"),
+    *("created", "started_at", "ended_at", "attempts_made", "cpu_millicores", "memory_mib", "gpus", "extra"),
 )
 
 

@@ -24,6 +24,7 @@ from tenants.models import Tenant
 from workloads import specs, tasks
 from workloads.admission import QUEUE
 from workloads.explain import problem_texts
+from workloads.extras import Extras, extras_of
 from workloads.models import Workload, WorkloadEvent
 from workloads.overrides import patched_spec
 from workloads.specs import Desired, JobSpec, Problem, Reason, State
@@ -60,11 +61,13 @@ def workload_submit(
             if first is not None:
                 return Workload.objects.get(pk=first), True
         origin = origin_of(user=actor, tenant=tenant, spec=spec, parent=parent)
-        problems = size_problems_in(tenant, spec)
+        extras = extras_of(spec.resources)
+        problems = size_problems_in(tenant, spec, extras)
         if isinstance(origin, Problem):
             raise _rejected([origin, *problems])
         _reject(problems)
         workload = _row(actor, tenant, msgspec.structs.replace(spec, template_version=origin.number), parent)
+        workload.extra = extras.rows
         workload.pk, workload.made_from_id = new_id, origin.template_id
         _insert(actor, workload)
     return workload, False
@@ -94,18 +97,25 @@ def workload_clone(
 
 
 def submission_problems(*, actor: User, tenant: Tenant, spec: JobSpec) -> list[Problem]:
-    """Return all that would make `workload_submit` refuse a spec. At most four statements, nothing is written."""
+    """Return all that would make `workload_submit` refuse a spec. At most five statements, nothing is written."""
     policy.require(actor, Action.WORKLOAD_SUBMIT, tenant)
     problems = specs.spec_problems(spec)
     origin = None if problems else origin_of(user=actor, tenant=tenant, spec=spec)
-    return [*problems, *([origin] if isinstance(origin, Problem) else []), *size_problems_in(tenant, spec)]
+    return [
+        *problems,
+        *([origin] if isinstance(origin, Problem) else []),
+        *size_problems_in(tenant, spec, extras_of(spec.resources)),
+    ]
 
 
-def size_problems_in(tenant: Tenant, spec: JobSpec) -> list[Problem]:
+def size_problems_in(tenant: Tenant, spec: JobSpec, extras: Extras) -> list[Problem]:
     """Return the sizes of a spec that a tenant's pods can never have. Two statements, three in a cohort."""
-    book = quotas.book_of([tenant])
-    whole = {key: book.pair(tenant.pk, key).ceiling for key in specs.SIZE_FIELDS}
-    return specs.size_problems(spec.resources, whole, [offers for offers, _usable in node_offers()])
+    if extras.problems:
+        return list(extras.problems)
+    book, names = quotas.book_of([tenant]), {key: found.kube_name for key, found in extras.by_key.items()}
+    whole = {key: book.pair(tenant.pk, key).ceiling for key in (*specs.SIZE_FIELDS, *names)}
+    offers = [offers for offers, _usable in node_offers(names)]
+    return specs.size_problems(spec.resources, whole, offers, per_pod=extras.per_pod, words=extras.words)
 
 
 @retried
@@ -198,6 +208,7 @@ def _insert(actor: User, workload: Workload) -> None:
             "cpu_millicores": workload.cpu_millicores,
             "memory_mib": workload.memory_mib,
             "gpus": workload.gpus,
+            **({"extra": spec_extra} if (spec_extra := workload.spec["resources"]["extra"]) else {}),
         },
     )
     changed = WorkloadChanged(

@@ -4,12 +4,12 @@ import dataclasses
 import enum
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from tenants.specs import CPU, GPUS, MEMORY, PODS, Amounts
+from tenants.specs import CPU, GPUS, MEMORY, MOST_OF_ALL, PODS, Amounts
 
 
 class State(enum.StrEnum):
@@ -99,6 +99,7 @@ MAX_COMMAND_BYTES = (
 )
 MAX_ENV_BYTES = 131_072
 MAX_ENV_NAME = 253
+MAX_EXTRA = 20
 MAX_IMAGE = 500
 MAX_REPOSITORY = 255
 MAX_RETRIES = 10
@@ -118,11 +119,27 @@ MAX_FILTER_QUERY = 500
 
 
 class Resources(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What each pod asks for; requests equal limits but for CPU, which may burst."""
+    """What each pod asks for; requests equal limits but for CPU, which may burst.
+
+    `extra` is what is asked of resource types beyond the built-in ones, by key, in the type's unit.
+    """
 
     cpu_millicores: int
     memory_mib: int
     gpus: int = 0
+    extra: dict[str, int] = msgspec.field(default_factory=dict)
+
+
+class Extra(msgspec.Struct, frozen=True, kw_only=True):
+    """What a workload asks of a resource type beyond the built-in ones, with the type's words, as they were when it was
+    submitted: a row tells it, and its pod is made of it, without looking the type up.
+    """
+
+    amount: int
+    kube_name: str
+    unit: str
+    label: str
+    label_zh: str
 
 
 class JobSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -155,22 +172,45 @@ class Problem:
     params: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
+_NO_EXTRA: Mapping[str, Mapping[str, Any]] = {}
+
 # Columns of a workload's row that say what each of its pods asks for; `asked_by` takes them in this order.
-ASKED_COLUMNS = ("cpu_millicores", "memory_mib", "gpus")
+ASKED_COLUMNS = ("cpu_millicores", "memory_mib", "gpus", "extra")
 
 
-def asked_by(cpu_millicores: int, memory_mib: int, gpus: int, *, pods: int = 1) -> dict[str, int]:
+def asked_by(
+    cpu_millicores: int,
+    memory_mib: int,
+    gpus: int,
+    extra: Mapping[str, Mapping[str, Any]] = _NO_EXTRA,
+    *,
+    pods: int = 1,
+) -> dict[str, int]:
     """Return what pods of these sizes ask for together, by resource type; what is not asked for is not in it."""
-    each = {CPU: cpu_millicores, MEMORY: memory_mib, GPUS: gpus}
+    each = {CPU: cpu_millicores, MEMORY: memory_mib, GPUS: gpus, **{key: one["amount"] for key, one in extra.items()}}
     return {**{key: amount * pods for key, amount in each.items() if amount}, PODS: pods}
 
 
 def asked_in(resources: Resources) -> dict[str, int]:
     """Return what a spec asks for, by resource type."""
-    return asked_by(resources.cpu_millicores, resources.memory_mib, resources.gpus)
+    extra = {key: {"amount": amount} for key, amount in resources.extra.items()}
+    return asked_by(resources.cpu_millicores, resources.memory_mib, resources.gpus, extra)
 
+
+EXTRA_FIELD = "extra-"
+
+
+def extra_field(key: str) -> str:
+    """Return the field of a spec that says how much of a resource type is asked for."""
+    return EXTRA_FIELD + key
+
+
+# What sentences say of a resource type that is not built in, by key: `label`, `label_zh`, `unit`.
+Words = Mapping[str, Mapping[str, str]]
 
 SIZE_FIELDS = ("cpu_millicores", "memory_mib", "gpus")
+_NOTHING: Amounts = {}
+_NO_WORDS: Words = {}
 _LEAST = {"cpu_millicores": MIN_CPU_MILLICORES, "memory_mib": MIN_MEMORY_MIB, "gpus": 0}
 KINDS = frozenset({"job"})
 
@@ -217,25 +257,40 @@ def spec_problems(spec: JobSpec) -> list[Problem]:
         *_script_problems(spec.script),
         *env_problems(spec.env),
         *_least_problems(spec.resources),
+        *_extra_problems(spec.resources.extra),
         *_template_problems(spec),
         *_range_problems("retries", spec.retries, 0, MAX_RETRIES),
         *([] if spec.max_runtime_s is None else _range_problems("max_runtime_s", spec.max_runtime_s, 1, MAX_RUNTIME_S)),
     ]
 
 
-def size_problems(resources: Resources, tenant: Amounts, nodes: Sequence[Amounts]) -> list[Problem]:
-    """Return the resources that can never be had: above the tenant's whole quota, or above every known node.
+def size_problems(
+    resources: Resources,
+    tenant: Amounts,
+    nodes: Sequence[Amounts],
+    *,
+    per_pod: Amounts = _NOTHING,
+    words: Words = _NO_WORDS,
+) -> list[Problem]:
+    """Return the resources that can never be had: above the tenant's whole quota, what a pod may have of the type, or
+    above every known node. `words` are those of types beyond the built-in ones.
 
     Without a known node only the tenant counts: what the cluster will offer is not known yet.
     """
     problems = []
-    for name in SIZE_FIELDS:
-        asked, allowed = getattr(resources, name), tenant.get(name, 0)
+    for name, asked in [*((name, getattr(resources, name)) for name in SIZE_FIELDS), *resources.extra.items()]:
         largest = max((node.get(name, 0) for node in nodes), default=asked)
-        if asked > allowed:
-            problems.append(Problem(name, "above_tenant", {"asked": asked, "limit": allowed}))
-        elif asked > largest:
-            problems.append(Problem(name, "above_nodes", {"asked": asked, "limit": largest}))
+        bounds = {
+            "above_tenant": tenant.get(name, 0),
+            "above_pod": per_pod.get(name, asked),
+            "above_nodes": largest,
+        }
+        field = name if name in SIZE_FIELDS else extra_field(name)
+        known = {"asked": asked, **({"resource": name, **words[name]} if name in words else {})}
+        above = next(
+            (Problem(field, code, {**known, "limit": most}) for code, most in bounds.items() if asked > most), None
+        )
+        problems += [above] if above else []
     return problems
 
 
@@ -327,6 +382,16 @@ def _least_problems(resources: Resources) -> list[Problem]:
         Problem(name, "below", {"asked": asked, "limit": least})
         for name, least in _LEAST.items()
         if (asked := getattr(resources, name)) < least
+    ]
+
+
+def _extra_problems(extra: Amounts) -> list[Problem]:
+    if len(extra) > MAX_EXTRA:
+        return [Problem("extra", "too_many", {"count": len(extra), "limit": MAX_EXTRA})]
+    return [
+        Problem(extra_field(key), "range", {"least": 1, "most": MOST_OF_ALL})
+        for key, amount in extra.items()
+        if not 1 <= amount <= MOST_OF_ALL
     ]
 
 

@@ -1,11 +1,12 @@
 """Pages of templates. A handler parses, asks one selector or service, and renders."""
 
 import uuid
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -16,11 +17,12 @@ from portal.core.models import User
 from portal.core.policy import Action
 from portal.core.routes import person, route
 from tenants.history import Told, told_entries
-from tenants.models import Tenant
-from tenants.selectors import has_quota
+from tenants.models import ResourceType, Tenant
+from tenants.selectors import has_quota, quota_lines, resource_types
 from tenants.specs import GPUS
 from workloads import comparison, presentation, selectors, templatereads, templating
 from workloads.compare import spec_differences
+from workloads.extras import keys_in, types_offered
 from workloads.models import VISIBILITY_CHOICES, Template, TemplateVersion
 from workloads.specs import MAX_TEMPLATE_VERSION, Visibility
 from workloads.templateforms import TemplateForm, first_values
@@ -109,7 +111,7 @@ def new(request: HttpRequest) -> HttpResponse:
     if tenant is None:
         return render(request, "workloads/no_tenant.html")
     policy.require(user, Action.TEMPLATE_CREATE, tenant)
-    form = TemplateForm(request.POST or None, initial=first)
+    form = TemplateForm(request.POST or None, initial=first, types=_types(tenant, first, request.POST))
     if request.method == "POST" and form.is_valid():
         try:
             made = templating.template_create(actor=user, tenant=tenant, draft=form.draft(base))
@@ -135,7 +137,7 @@ def edit(request: HttpRequest, template_id: uuid.UUID) -> HttpResponse:
     newest = _version(template, None)
     spec = templatereads.plain_spec(base)
     first = first_values(spec, title=base.title, summary=base.summary, seen=newest.number)
-    form = TemplateForm(request.POST or None, initial=first)
+    form = TemplateForm(request.POST or None, initial=first, types=_types(template.tenant, first, request.POST))
     if request.method == "POST" and form.is_valid() and _saved(request, form, template, base):
         return redirect("templates:detail", template.pk)
     return _form_page(request, form, {**_about(user, template), "tenant": template.tenant, "base": base})
@@ -233,6 +235,13 @@ def _form_page(request: HttpRequest, form: TemplateForm, context: dict[str, Any]
     shows_gpus = asks_gpus or tenant is None or has_quota(tenant, GPUS)
     whole = {**context, "form": form, "current_tenant": tenant, "shows_gpus": shows_gpus}
     return render(request, "workloads/template_form.html", whole, status=400 if form.errors else 200)
+
+
+def _types(tenant: Tenant | None, first: Mapping[str, Any], data: QueryDict) -> list[ResourceType]:
+    """Return the types beyond the built-in ones that the form asks for; of a template of nobody's, all."""
+    lines = quota_lines([tenant])[tenant.pk] if tenant else []
+    keys = keys_in([*first, *data]) if tenant else [found.key for found in resource_types()]
+    return types_offered(lines, keys)
 
 
 def _audiences(user: User, template: Template) -> list[tuple[str, Any]]:

@@ -18,6 +18,7 @@ from portal.core.policy import Action
 from tenants.models import Tenant
 from workloads import images, specs
 from workloads.explain import problem_texts
+from workloads.extras import extras_of
 from workloads.models import Template, TemplateVersion
 from workloads.services import size_problems_in
 from workloads.specs import JobSpec, Visibility
@@ -202,7 +203,10 @@ def _free_slug(tenant: Tenant, asked: str, title: str) -> str:
 
 
 def _reject_draft(draft: Draft, tenant: Tenant | None, *, slug: str = "") -> None:
-    problems = [*specs.spec_problems(draft.spec), *(size_problems_in(tenant, draft.spec) if tenant else [])]
+    problems = [
+        *specs.spec_problems(draft.spec),
+        *(size_problems_in(tenant, draft.spec, extras_of(draft.spec.resources)) if tenant else []),
+    ]
     errors: dict[str, list[Text]] = {field: list(texts) for field, texts in problem_texts(problems).items()}
     errors |= _text_errors("title", draft.title, specs.MAX_TEMPLATE_TITLE, required=True)
     errors |= _text_errors("summary", draft.summary, specs.MAX_TEMPLATE_SUMMARY)

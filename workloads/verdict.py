@@ -9,9 +9,10 @@ from django.utils.translation import gettext as _
 
 from tenants.models import Tenant
 from workloads import admission, explain
+from workloads.extras import extras_of
 from workloads.models import Workload
 from workloads.queue import Wait
-from workloads.specs import Problem, Reason, Resources, State, asked_in
+from workloads.specs import Problem, Reason, Resources, State
 
 
 class Answer(enum.StrEnum):
@@ -51,11 +52,13 @@ class _Asked:
     reason_code: str
     reason_params: Any
     memory_mib: int
+    extra: Any
 
 
 def forecast_of(tenant: Tenant, resources: Resources) -> Forecast:
-    """Return what the queue would do with a request now. At most eight statements, nothing is written."""
-    wait = admission.preview(tenant, asked_in(resources))
+    """Return what the queue would do with a request now. At most nine statements, nothing is written."""
+    extras = extras_of(resources)
+    wait = admission.preview(tenant, resources, extras)
     if wait is None:
         return Forecast(Answer.NOW, Reason.NONE, "", None)
     params = dict(wait.params)
@@ -64,7 +67,7 @@ def forecast_of(tenant: Tenant, resources: Resources) -> Forecast:
         Answer.NEVER if never else Answer.QUEUED,
         wait.reason,
         explain.reason_text(wait.reason, params),
-        explain.explanation(_Asked(State.QUEUED, wait.reason, params, resources.memory_mib)),
+        explain.explanation(_Asked(State.QUEUED, wait.reason, params, resources.memory_mib, extras.rows)),
     )
 
 
@@ -82,15 +85,18 @@ def last_place_in(tenant: Tenant) -> int:
 
 
 def verdict_of(tenant: Tenant, resources: Resources) -> Verdict:
-    """Return what would happen to a request if it were submitted now. At most eight statements, nothing is written."""
-    wait = admission.preview(tenant, asked_in(resources))
+    """Return what would happen to a request if it were submitted now. At most nine statements, nothing is written."""
+    extras = extras_of(resources)
+    if extras.problems:
+        return Verdict("bad", "ban", _("Can never start"), explain.problem_text(extras.problems[0]), _("Submit"))
+    wait = admission.preview(tenant, resources, extras)
     if wait is None:
         return Verdict("ok", "bolt", _("Starts now"), _("The tenant's limits and the cluster have room."), _("Submit"))
     if _above_ceiling(wait):
         most = wait.params.get("ceiling", wait.params["limit"])
         problem = Problem(str(wait.params["resource"]), "above_tenant", {**wait.params, "limit": most})
         return Verdict("bad", "ban", _("Can never start"), explain.problem_text(problem), _("Submit"))
-    card = explain.explanation(_Asked(State.QUEUED, wait.reason, dict(wait.params), resources.memory_mib))
+    card = explain.explanation(_Asked(State.QUEUED, wait.reason, dict(wait.params), resources.memory_mib, extras.rows))
     sentence = card.sentence if card else ""
     if wait.reason is Reason.TOO_LARGE:
         return Verdict("bad", "ban", _("Cannot start as things are"), sentence, _("Submit"))

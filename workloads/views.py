@@ -14,10 +14,11 @@ from portal.core.models import User
 from portal.core.policy import Action
 from portal.core.routes import person, route
 from tenants.gauges import quota_gauges
-from tenants.models import Tenant
+from tenants.models import QuotaLine, Tenant
 from tenants.selectors import quota_lines
 from tenants.specs import GPUS
 from workloads import selectors, services, templatereads
+from workloads.extras import keys_in, types_offered
 from workloads.forms import AskForm, SubmitForm, initial_of
 from workloads.models import Workload
 from workloads.specs import MAX_TEMPLATE_VERSION, TERMINAL, asked_in
@@ -33,9 +34,12 @@ def new(request: HttpRequest) -> HttpResponse:
     tenant = selectors.submit_tenant(user=user, slug=request.GET.get("tenant", ""))
     if tenant is None:
         return render(request, "workloads/no_tenant.html")
+    lines = quota_lines([tenant])[tenant.pk]
     if request.method == "POST":
-        return _submit(request, user, tenant)
-    return _form_page(request, tenant, _first_form(request, user, tenant))
+        return _submit(request, user, tenant, lines)
+    spec, parent = _first_spec(request, user, tenant)
+    types = types_offered(lines, (spec.get("resources") or {}).get("extra") or {})
+    return _form_page(request, tenant, lines, SubmitForm(initial=initial_of(spec, parent=parent), types=types))
 
 
 @route(Action.WORKLOAD_SUBMIT)
@@ -45,7 +49,9 @@ def verdict(request: HttpRequest) -> HttpResponse:
     tenant = selectors.submit_tenant(user=user, slug=request.GET.get("tenant", ""))
     if tenant is None:
         raise NotVisible
-    return render(request, "workloads/verdict.html", _verdict_context(tenant, AskForm(request.GET)))
+    lines = quota_lines([tenant])[tenant.pk]
+    ask = AskForm(request.GET, types=types_offered(lines, keys_in(request.GET)))
+    return render(request, "workloads/verdict.html", _verdict_context(tenant, lines, ask))
 
 
 @route(Action.WORKLOAD_CANCEL)
@@ -63,28 +69,28 @@ def cancel(request: HttpRequest, workload_id: uuid.UUID) -> HttpResponse:
     return redirect("workloads:detail", workload_id)
 
 
-def _first_form(request: HttpRequest, user: User, tenant: Tenant) -> SubmitForm:
-    """Return the form as it is first shown: filled from an earlier workload or a template, the first one
-    where none is named; with defaults where there are none."""
+def _first_spec(request: HttpRequest, user: User, tenant: Tenant) -> tuple[dict[str, Any], uuid.UUID | None]:
+    """Return what the form is first filled from, and its parent: an earlier workload or a template, the first one
+    where none is named; nothing where there are none."""
     ref, source_id = request.GET.get("template", ""), _uuid(request.GET.get("from", ""))
     if source_id:
         source = selectors.workload_get(user=user, workload_id=source_id)
-        return SubmitForm(initial=initial_of(source.spec, parent=source.pk))
+        return source.spec, source.pk
     if ref:
         chosen = templatereads.named(user=user, tenant=tenant, ref=ref)
     else:
         chosen = templatereads.first_tile(user=user, tenant=tenant)
     if chosen is None or chosen.current is None:
-        return SubmitForm(initial=initial_of({}))
+        return {}, None
     number = _number(request.GET.get("version")) or chosen.current.number
     said = templatereads.version_get(template=chosen, number=min(number, MAX_TEMPLATE_VERSION))
-    return SubmitForm(initial=initial_of(templatereads.starting_spec(chosen, said)))
+    return templatereads.starting_spec(chosen, said), None
 
 
-def _submit(request: HttpRequest, user: User, tenant: Tenant) -> HttpResponse:
-    form = SubmitForm(request.POST)
+def _submit(request: HttpRequest, user: User, tenant: Tenant, lines: list[QuotaLine]) -> HttpResponse:
+    form = SubmitForm(request.POST, types=types_offered(lines, keys_in(request.POST)))
     if not form.is_valid():
-        return _form_page(request, tenant, form, status=400)
+        return _form_page(request, tenant, lines, form, status=400)
     key, parent_id = form.cleaned_data["idempotency_key"], form.cleaned_data["parent"]
     parent = selectors.workload_get(user=user, workload_id=parent_id) if parent_id else None
     try:
@@ -93,17 +99,26 @@ def _submit(request: HttpRequest, user: User, tenant: Tenant) -> HttpResponse:
         )
     except Rejected as rejected:
         form.reject(rejected)
-        return _form_page(request, tenant, form, status=400)
+        return _form_page(request, tenant, lines, form, status=400)
     except IdempotencyReplay as replay:
-        return _form_page(request, tenant, form.with_new_key(), status=409, first_id=replay.object_id)
+        return _form_page(request, tenant, lines, form.with_new_key(), status=409, first_id=replay.object_id)
     return redirect("workloads:detail", workload.pk)
 
 
 def _form_page(
-    request: HttpRequest, tenant: Tenant, form: SubmitForm, *, status: int = 200, first_id: str | None = None
+    request: HttpRequest,
+    tenant: Tenant,
+    lines: list[QuotaLine],
+    form: SubmitForm,
+    *,
+    status: int = 200,
+    first_id: str | None = None,
 ) -> HttpResponse:
     user = person(request)
-    beside = _verdict_context(tenant, AskForm({name: form[name].value() for name in AskForm.base_fields}))
+    ask = AskForm(types=form.types)
+    beside = _verdict_context(
+        tenant, lines, AskForm({name: form[name].value() for name in ask.fields}, types=form.types)
+    )
     tiles, chosen = templatereads.tiles(user=user, tenant=tenant), form["template"].value()
     context = {
         "tenant": tenant,
@@ -129,10 +144,9 @@ def _source(user: User, parent: Any) -> Workload | None:
     return rows[0] if rows else None
 
 
-def _verdict_context(tenant: Tenant, ask: AskForm) -> dict[str, Any]:
+def _verdict_context(tenant: Tenant, lines: list[QuotaLine], ask: AskForm) -> dict[str, Any]:
     """Return what stands beside the form: the tenant's limits and, where the sizes can be read, the verdict."""
     asked = ask.resources() if ask.is_valid() else None
-    lines = quota_lines([tenant])[tenant.pk]
     return {
         "tenant": tenant,
         "has_gpus": any(line.type.key == GPUS and line.nominal + line.borrow_limit for line in lines),

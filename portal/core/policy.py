@@ -34,6 +34,7 @@ class Action(enum.StrEnum):
     AUDIT_VIEW = "audit.view"
     COHORT_VIEW = "cohort.view"
     COHORT_EDIT = "cohort.edit"
+    TYPE_EDIT = "resource_type.edit"
     WORKLOAD_VIEW = "workload.view"
     WORKLOAD_SUBMIT = "workload.submit"
     WORKLOAD_CANCEL = "workload.cancel"

@@ -32,6 +32,7 @@ KINDS = {
     "tenant.": _("Tenants and quotas"),
     "membership.": _("Members"),
     "cohort.": _("Cohorts"),
+    "resource_type.": _("Resource types"),
     "template.": _("Templates"),
     "user.": _("Accounts"),
     "token.": _("API tokens"),

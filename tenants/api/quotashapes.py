@@ -1,26 +1,16 @@
-"""What REST takes and gives of quotas, cohorts and resource types. Shapes only: services say what is acceptable."""
+"""What REST takes and gives of quotas and cohorts. Shapes only: services say what is acceptable."""
 
 from typing import Any
 
 from rest_framework import serializers
 
 from tenants import specs
-from tenants.models import Cohort, ResourceType
+from tenants.models import Cohort
 from tenants.quotaservices import MAX_COHORT_NAME
 
 
 def _amount(**options: Any) -> serializers.IntegerField:
     return serializers.IntegerField(min_value=0, max_value=specs.MOST_OF_ALL, **options)
-
-
-class ResourceTypeSerializer(serializers.Serializer[ResourceType]):
-    """Something that pods ask for and quotas count."""
-
-    key = serializers.CharField(help_text="What amounts are named by.")
-    kube_name = serializers.CharField(help_text="Its name in a pod's requests.")
-    name = serializers.CharField(source="label", help_text="In the caller's language.")
-    unit = serializers.ChoiceField(choices=[unit.value for unit in specs.Unit], help_text="What the numbers count.")
-    quota_key = serializers.CharField(help_text="Its name in a ResourceQuota; empty where none can count it.")
 
 
 class BoundsSerializer(serializers.Serializer[Any]):

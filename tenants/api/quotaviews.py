@@ -1,4 +1,4 @@
-"""REST of quotas, cohorts and resource types: a method parses, asks one selector or service, and answers."""
+"""REST of quotas and cohorts: a method parses, asks one selector or service, and answers."""
 
 from uuid import UUID
 
@@ -21,20 +21,9 @@ from tenants.api.quotashapes import (
     NewCohortSerializer,
     QuotaChangeSerializer,
     QuotaSerializer,
-    ResourceTypeSerializer,
 )
 from tenants.ledger import Bounds
-from tenants.models import Cohort, ResourceType, Tenant
-
-
-class ResourceTypesView(ApiView):
-    """What pods may ask for."""
-
-    @endpoint(Action.SIGNED_IN, answers={200: page_serializer(ResourceTypeSerializer)})
-    def get(self, request: Request) -> Response:
-        """List the resource types by key: what limits, quotas and requests are named by."""
-        page = keyset_page(request, ResourceType.objects.all(), order=("key",))
-        return page_response(request, page, ResourceTypeSerializer)
+from tenants.models import Cohort, Tenant
 
 
 class QuotaView(ApiView):

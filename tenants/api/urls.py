@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from tenants.api import quotaviews, views
+from tenants.api import quotaviews, typeviews, views
 
 urlpatterns = [
     path("tenants/", views.TenantsView.as_view(), name="tenants"),
@@ -12,7 +12,8 @@ urlpatterns = [
     path("cohorts/", quotaviews.CohortsView.as_view(), name="cohorts"),
     path("ledger/check/", quotaviews.LedgerCheckView.as_view(), name="ledger-check"),
     path("cohorts/<uuid:cohort_id>/", quotaviews.CohortView.as_view(), name="cohort"),
-    path("resource-types/", quotaviews.ResourceTypesView.as_view(), name="resource-types"),
+    path("resource-types/", typeviews.ResourceTypesView.as_view(), name="resource-types"),
+    path("resource-types/<slug:key>/", typeviews.ResourceTypeView.as_view(), name="resource-type"),
     path("tenants/<str:slug>/history/", views.TenantHistoryView.as_view(), name="tenant-history"),
     path("tenants/<str:slug>/members/", views.MembersView.as_view(), name="members"),
     path("tenants/<str:slug>/members/<str:username>/", views.MemberView.as_view(), name="member"),

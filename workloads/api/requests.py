@@ -13,7 +13,7 @@ from workloads import specs
 from workloads.api.strict import NumberField, StrictSerializer, TextField
 from workloads.logs import read
 from workloads.selectors import Filters
-from workloads.specs import JobSpec, Resources
+from workloads.specs import EXTRA_FIELD, JobSpec, Resources
 
 MOST_AMOUNT = 2**53 - 1
 MOST_SEQ = 10**18
@@ -34,6 +34,12 @@ class ResourcesSerializer(StrictSerializer):
     cpu_millicores = NumberField(min_value=specs.MIN_CPU_MILLICORES, max_value=MOST_AMOUNT)
     memory_mib = NumberField(min_value=specs.MIN_MEMORY_MIB, max_value=MOST_AMOUNT)
     gpu = GpuSerializer(required=False, allow_null=True)
+    extra = serializers.DictField(
+        child=NumberField(min_value=0, max_value=MOST_AMOUNT, allow_null=True),
+        required=False,
+        allow_null=True,
+        help_text="Other resource types, by key, in the type's unit.",
+    )
 
 
 class SpecSerializer(StrictSerializer):
@@ -129,6 +135,7 @@ def spec_of(values: Mapping[str, Any]) -> JobSpec:
             cpu_millicores=sizes["cpu_millicores"],
             memory_mib=sizes["memory_mib"],
             gpus=(sizes.get("gpu") or {}).get("count", 0),
+            extra={key: amount for key, amount in (sizes.get("extra") or {}).items() if amount},
         ),
         command=tuple(values.get("command", ())),
         args=tuple(values.get("args", ())),
@@ -148,7 +155,11 @@ def overrides_of(values: Mapping[str, Any]) -> dict[str, Any]:
     if sizes and "gpu" in sizes:
         gpu = sizes["gpu"] or {"count": 0}
         counted = {"gpus": gpu["count"]} if "count" in gpu else {}
-        changes["resources"] = {**{name: value for name, value in sizes.items() if name != "gpu"}, **counted}
+        sizes = {**{name: value for name, value in sizes.items() if name != "gpu"}, **counted}
+    if sizes and sizes.get("extra"):
+        sizes = {**sizes, "extra": {key: amount or None for key, amount in sizes["extra"].items()}}
+    if sizes:
+        changes["resources"] = sizes
     return changes
 
 
@@ -179,7 +190,8 @@ _ATTRS = {
 
 def attr_of(field: str) -> str:
     """Return where in the body a field of a spec stands."""
-    return _ATTRS.get(field, field)
+    extra = field.removeprefix(EXTRA_FIELD)
+    return _ATTRS.get(field, field) if extra == field else f"resources.extra.{extra}"
 
 
 @contextmanager

@@ -25,6 +25,9 @@ class SizesSerializer(_Shape):
     cpu_millicores = serializers.IntegerField()
     memory_mib = serializers.IntegerField()
     gpu = GpusSerializer()
+    extra = serializers.DictField(
+        child=serializers.IntegerField(), help_text="Other resource types, by key, in the type's unit."
+    )
 
 
 class ReasonSerializer(_Shape):

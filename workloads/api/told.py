@@ -32,7 +32,7 @@ def row_told(workload: Workload) -> Told:
         "started_at": stamp(workload.started_at),
         "ended_at": stamp(workload.ended_at),
         "exit_code": workload.exit_code,
-        "resources": _sizes(workload.cpu_millicores, workload.memory_mib, workload.gpus),
+        "resources": _sizes(workload.cpu_millicores, workload.memory_mib, workload.gpus, _amounts(workload.extra)),
     }
 
 
@@ -66,7 +66,9 @@ def spec_told(spec: Mapping[str, Any]) -> Told:
         "args": list(spec.get("args") or []),
         "script": spec.get("script"),
         "env": dict(spec.get("env") or {}),
-        "resources": _sizes(sizes.get("cpu_millicores", 0), sizes.get("memory_mib", 0), sizes.get("gpus", 0)),
+        "resources": _sizes(
+            sizes.get("cpu_millicores", 0), sizes.get("memory_mib", 0), sizes.get("gpus", 0), sizes.get("extra") or {}
+        ),
         "max_runtime_s": spec.get("max_runtime_s"),
         "retries": spec.get("retries", 0),
         "template": spec.get("template", ""),
@@ -200,8 +202,17 @@ def _reason(item: Workload | Attempt | Pod | WorkloadEvent) -> Told:
     return {"reason_code": item.reason_code, "reason": explain.reason_text(item.reason_code, item.reason_params)}
 
 
-def _sizes(cpu_millicores: int, memory_mib: int, gpus: int) -> Told:
-    return {"cpu_millicores": cpu_millicores, "memory_mib": memory_mib, "gpu": {"count": gpus}}
+def _sizes(cpu_millicores: int, memory_mib: int, gpus: int, extra: Mapping[str, int]) -> Told:
+    return {
+        "cpu_millicores": cpu_millicores,
+        "memory_mib": memory_mib,
+        "gpu": {"count": gpus},
+        "extra": dict(extra),
+    }
+
+
+def _amounts(extra: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
+    return {key: row["amount"] for key, row in extra.items()}
 
 
 def _timeline(workload: Workload, attempts: Sequence[Attempt]) -> list[Told]:

@@ -42,6 +42,7 @@ class Row:
     reason_params: Mapping[str, Any]
     retries: int
     namespace: str
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,7 +47,7 @@ def _decide(kube: Kube, row: Row, job: Job) -> Decision | None:
         return None
     if not message:
         return None
-    verdict = refusals.pod_verdict(message)
+    verdict = refusals.pod_verdict(message, row.extra)
     if verdict.retryable:
         change = Change(
             workload_id=row.workload_id,

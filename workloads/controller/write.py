@@ -21,7 +21,8 @@ _READ = """
 SELECT a.id AS attempt_id, a.n, a.object_name, a.object_uid, a.scheduled_at, a.started_at, a.ended_at, a.end_state,
        a.reason_code AS attempt_reason, a.node_name, a.image_digest, a.released_at, a.cleaned_at,
        w.id AS workload_id, w.desired, w.state, w.reason_code, w.reason_params,
-       COALESCE((w.spec ->> 'retries')::int, 0) AS retries, %(prefix)s || t.slug AS namespace
+       COALESCE((w.spec ->> 'retries')::int, 0) AS retries, %(prefix)s || t.slug AS namespace,
+       w.extra
 FROM unnest(%(ids)s::uuid[], %(ns)s::int[]) AS k(workload_id, n)
 JOIN workloads_attempt a ON a.workload_id = k.workload_id AND a.n = k.n
 JOIN workloads_workload w ON w.id = a.workload_id
@@ -170,5 +171,5 @@ def _transposed(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
 
 def _decoded(row: dict[str, Any]) -> dict[str, Any]:
     """Read the JSON that a plain cursor hands over as text."""
-    params = row["reason_params"]
-    return row | {"reason_params": json.loads(params) if isinstance(params, str) else params}
+    texts = {name: row[name] for name in ("reason_params", "extra") if isinstance(row[name], str)}
+    return row | {name: json.loads(text) for name, text in texts.items()}

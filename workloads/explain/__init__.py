@@ -10,7 +10,8 @@ evicted, node_lost: node message · foreign_object, object_deleted: object · ca
 
 from workloads.explain.card import Explanation, Option
 from workloads.explain.cards import explanation
+from workloads.explain.facts import Facts
 from workloads.explain.lines import exit_text, reason_text
 from workloads.explain.problems import problem_text, problem_texts
 
-__all__ = ["Explanation", "Option", "exit_text", "explanation", "problem_text", "problem_texts", "reason_text"]
+__all__ = ["Explanation", "Facts", "Option", "exit_text", "explanation", "problem_text", "problem_texts", "reason_text"]

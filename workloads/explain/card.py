@@ -14,6 +14,7 @@ class Explained(Protocol):
     reason_code: str
     reason_params: Any
     memory_mib: int
+    extra: Any  # what its row keeps of resource types beyond the built-in ones
 
 
 @dataclass(frozen=True, slots=True)

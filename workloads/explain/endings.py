@@ -5,7 +5,7 @@ from django.utils.translation import gettext as _
 from portal.core import units
 from workloads.explain import lines
 from workloads.explain.card import Card, Explained, Explanation, Option
-from workloads.explain.facts import Facts, resource_text
+from workloads.explain.facts import Facts
 from workloads.specs import Reason
 
 
@@ -38,7 +38,7 @@ def _refused(facts: Facts, _workload: Explained) -> Explanation:
     numbers: tuple[tuple[str, str], ...] = ()
     if facts.number("limit") is not None:
         numbers = (
-            (_("Resource"), resource_text(facts.text("resource"))),
+            (_("Resource"), facts.resource),
             (_("Asked"), facts.amount("asked")),
             (_("Held"), facts.amount("held")),
             (_("Limit"), facts.amount("limit")),

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from portal.core import units
+from tenants.specs import Unit
 
 MAX_MESSAGE = 600
 MAX_NAME = 120
@@ -61,13 +62,31 @@ class Facts:
 
     def amount(self, name: str) -> str:
         """Return an amount of the resource that the parameters name, with its unit; "?" where unknown."""
-        return amount_text(self.text("resource"), self.number(name))
+        return self._amount(self.number(name))
 
     def free(self) -> str:
         """Return what a limit leaves of the resource; never below nothing."""
         limit, held = self.number("limit"), self.number("held")
         known = None if limit is None or held is None else max(limit - held, 0)
-        return amount_text(self.text("resource"), known)
+        return self._amount(known)
+
+    @property
+    def resource(self) -> str:
+        """The name of the resource that the parameters name, as the head of a figure."""
+        return self._label() or resource_text(self.text("resource"))
+
+    def _amount(self, amount: int | None) -> str:
+        label = self._label()
+        if amount is None or not label:
+            return amount_text(self.text("resource"), amount)
+        if self.text("unit") == Unit.MIB:
+            return f"{units.memory_text(amount)} {label}"
+        return f"{amount} × {label}"
+
+    def _label(self) -> str:
+        """Return what a type beyond the built-in ones is called in the reader's language; "" where none is told."""
+        chinese = self.text("label_zh") if (get_language() or "").startswith("zh") else ""
+        return chinese or self.text("label")
 
 
 def amount_text(resource: str, amount: int | None) -> str:

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from portal.core import units
-from workloads.explain.facts import Facts, amount_text
+from workloads.explain.facts import Facts
 from workloads.specs import Problem
 
 _TEXTS: Mapping[str, Promise] = {
@@ -37,10 +37,13 @@ _TEXTS: Mapping[str, Promise] = {
     "range": gettext_lazy("Enter a number from %(least)s to %(most)s."),
     "below": gettext_lazy("Ask for at least %(limit)s."),
     "above_tenant": gettext_lazy("Asks %(asked)s; the tenant may have %(limit)s in all."),
+    "above_pod": gettext_lazy("Asks %(asked)s; one pod may have %(limit)s."),
+    "unknown_resource": gettext_lazy("There is no resource type “%(name)s”."),
+    "not_in_steps": gettext_lazy("Enter a multiple of %(step)s MiB, the size of a page."),
     "above_nodes": gettext_lazy("Asks %(asked)s; the largest node has %(limit)s."),
 }
-_AMOUNTS = frozenset({"below", "above_tenant", "above_nodes"})
-_NAMES = ("length", "limit", "count", "name", "size", "least", "most", "asked")
+_AMOUNTS = frozenset({"below", "above_tenant", "above_pod", "above_nodes"})
+_NAMES = ("length", "limit", "count", "name", "size", "least", "most", "asked", "step")
 
 
 def problem_text(problem: Problem) -> str:
@@ -60,10 +63,10 @@ def problem_texts(problems: Iterable[Problem]) -> dict[str, list[str]]:
 
 
 def _values(problem: Problem) -> dict[str, Any]:
-    facts = Facts(problem.params)
+    facts = Facts({"resource": problem.field, **problem.params})
     values: dict[str, Any] = {name: _plain(facts, name) for name in _NAMES}
     if problem.code in _AMOUNTS:
-        values |= {name: amount_text(problem.field, facts.number(name)) for name in ("asked", "limit")}
+        values |= {name: facts.amount(name) for name in ("asked", "limit")}
     elif problem.code == "bytes":
         values |= {name: units.bytes_text(facts.number(name) or 0) for name in ("size", "limit")}
     return values

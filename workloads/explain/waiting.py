@@ -1,7 +1,11 @@
 """Cards of workloads that wait: what for, the numbers, what would let them start."""
 
+from collections.abc import Mapping
+
 from django.utils.translation import gettext as _
 
+from tenants.kubenames import GPU
+from tenants.specs import CPU, GPUS, MEMORY, PODS
 from workloads.explain import lines
 from workloads.explain.card import Card, Explained, Explanation, Option
 from workloads.explain.facts import Facts, resource_text
@@ -42,7 +46,7 @@ def _over_quota(facts: Facts, _workload: Explained) -> Explanation:
     )
     known = {name: facts.amount(name) for name in ("asked", "limit", "lendable")}
     shown = (
-        (_("Resource"), resource_text(facts.text("resource"))),
+        (_("Resource"), facts.resource),
         (_("Asked"), facts.amount("asked")),
         (_("Held by the tenant's work"), facts.amount("held")),
         (_("The tenant's limit"), facts.amount("limit")),
@@ -65,7 +69,7 @@ def _no_capacity(facts: Facts, _workload: Explained) -> Explanation:
         sentence=_("Asks %(asked)s; the whole cluster has %(free)s free. The tenant's limit is not the cause.")
         % {"asked": facts.amount("asked"), "free": facts.amount("free")},
         facts=(
-            (_("Resource"), resource_text(facts.text("resource"))),
+            (_("Resource"), facts.resource),
             (_("Asked"), facts.amount("asked")),
             (_("Free in the cluster"), facts.amount("free")),
         ),
@@ -90,7 +94,7 @@ def _too_large(facts: Facts, _workload: Explained) -> Explanation:
         sentence=_("Asks %(asked)s in one pod; the largest node has %(largest)s.")
         % {"asked": facts.amount("asked"), "largest": facts.amount("largest")},
         facts=(
-            (_("Resource"), resource_text(facts.text("resource"))),
+            (_("Resource"), facts.resource),
             (_("Asked"), facts.amount("asked")),
             (_("Largest node"), facts.amount("largest")),
         ),
@@ -124,11 +128,11 @@ def _retrying(facts: Facts, _workload: Explained) -> Explanation:
     )
 
 
-def _unschedulable(facts: Facts, _workload: Explained) -> Explanation:
+def _unschedulable(facts: Facts, workload: Explained) -> Explanation:
     return Explanation(
         title=_("No node has room for it now"),
         sentence=_("It is in the cluster, but its scheduler finds no node with all that is asked for free."),
-        facts=_causes(facts),
+        facts=_causes(facts, workload),
         options=(
             Option(_("Wait until other work ends"), _("it is placed by itself")),
             Option(_("Cancel it and submit it with smaller sizes")),
@@ -137,9 +141,24 @@ def _unschedulable(facts: Facts, _workload: Explained) -> Explanation:
     )
 
 
-def _causes(facts: Facts) -> tuple[tuple[str, str], ...]:
-    """Return what the scheduler found, each with the number of nodes it found it on."""
-    return tuple((cause.text("text"), str(cause.number("count") or "?")) for cause in facts.many("causes"))
+_INSUFFICIENT = "Insufficient "
+_KUBE_NAMES = {"cpu": CPU, "memory": MEMORY, GPU: GPUS, "pods": PODS}
+
+
+def _causes(facts: Facts, workload: Explained) -> tuple[tuple[str, str], ...]:
+    """Return what the scheduler found, each with the number of nodes it found it on; resources by what they are called
+    here where they are known.
+    """
+    asked = {str(row.get("kube_name")): Facts(row).resource for row in dict(workload.extra or {}).values()}
+    known = {**{name: resource_text(key) for name, key in _KUBE_NAMES.items()}, **asked}
+    return tuple(
+        (_cause_text(cause.text("text"), known), str(cause.number("count") or "?")) for cause in facts.many("causes")
+    )
+
+
+def _cause_text(text: str, known: Mapping[str, str]) -> str:
+    resource = known.get(text.removeprefix(_INSUFFICIENT)) if text.startswith(_INSUFFICIENT) else None
+    return text if resource is None else _("Nodes with too little free: %(resource)s") % {"resource": resource}
 
 
 WAITING: dict[Reason, Card] = {

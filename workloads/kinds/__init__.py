@@ -23,6 +23,7 @@ def build(context: BuildContext) -> list[Manifest]:
     Raises KeyError for an unknown kind, UnsafeManifest when what was built breaks a rule.
     """
     built = BUILDERS[context.spec.kind](context)
-    if faults := [fault for manifest in built for fault in manifests.revalidate(manifest)]:
+    extra = context.extra_amounts.keys()
+    if faults := [fault for manifest in built for fault in manifests.revalidate(manifest, extra)]:
         raise UnsafeManifest("; ".join(faults))
     return built

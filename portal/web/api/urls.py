@@ -2,7 +2,7 @@
 
 from django.urls import include, path, re_path
 
-from gpu.api import NodesView
+from gpu.api import NodesView, OfferedView
 from portal.web.api import account, audit, people, views
 
 app_name = "api"
@@ -19,6 +19,7 @@ _v1 = [
     path("tokens/<uuid:token_id>/", views.TokenView.as_view(), name="token"),
     path("ws-tickets/", views.WsTicketsView.as_view(), name="ws-tickets"),
     path("gpu/nodes/", NodesView.as_view(), name="nodes"),
+    path("gpu/resources/", OfferedView.as_view(), name="gpu-resources"),
     path("cluster/summary/", views.ClusterSummaryView.as_view(), name="cluster-summary"),
     path("schema/", views.SchemaView.as_view(), name="schema"),
     path("", include("tenants.api.urls")),

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from django.utils import translation
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,6 +23,7 @@ class Row:
     reason_code: str = Reason.UNKNOWN
     reason_params: Any = field(default_factory=dict)
     memory_mib: int = 64
+    extra: Any = field(default_factory=dict)
 
 
 def quota(resource: str, asked: int, held: int, limit: int) -> dict[str, Any]:
@@ -124,7 +126,7 @@ def test_the_schedulers_causes_are_shown_with_their_counts() -> None:
     params = {"causes": [{"count": 2, "text": "Insufficient cpu"}, "odd"], "message": "0/2 nodes are available"}
     card = explanation(Row(State.STARTING, Reason.UNSCHEDULABLE, params))
     assert card is not None
-    assert card.facts[0] == ("Insufficient cpu", "2")
+    assert card.facts[0] == ("Nodes with too little free: CPU", "2")
 
 
 junk = st.recursive(
@@ -146,3 +148,30 @@ def test_hostile_parameters_break_nothing_and_stay_printable(code: str, params: 
         for text in (card.title, card.sentence, card.evidence, *(item for fact in card.facts for item in fact)):
             text.encode()
             assert "\0" not in text
+
+
+FPGA = {"resource": "fpga", "label": "FPGA U250", "label_zh": "U250 加速卡", "unit": "count"}
+
+
+@pytest.mark.parametrize(("language", "said"), [("en", "3 × FPGA U250"), ("zh-hans", "3 × U250 加速卡")])
+def test_another_resource_type_is_named_by_its_label_in_the_reader_s_language(language: str, said: str) -> None:
+    with translation.override(language):
+        card = explanation(Row(State.QUEUED, Reason.NO_CAPACITY, {**FPGA, "asked": 3, "free": 2}))
+    assert card is not None
+    assert card.facts[1][1] == said
+
+
+def test_what_the_scheduler_lacks_is_named_by_its_label() -> None:
+    causes = [
+        {"count": 2, "text": "Insufficient xilinx.com/fpga-u250"},
+        {"count": 1, "text": "Insufficient cpu"},
+        {"count": 1, "text": "node(s) had untolerated taint {a: b}"},
+    ]
+    extra = {"fpga": {"amount": 1, "kube_name": "xilinx.com/fpga-u250", **FPGA}}
+    card = explanation(Row(State.STARTING, Reason.UNSCHEDULABLE, {"message": "0/4", "causes": causes}, extra=extra))
+    assert card is not None
+    assert card.facts == (
+        ("Nodes with too little free: FPGA U250", "2"),
+        ("Nodes with too little free: CPU", "1"),
+        ("node(s) had untolerated taint {a: b}", "1"),
+    )

@@ -14,7 +14,7 @@ from workloads import kinds, manifests
 from workloads.kinds import BUILDERS, BuildContext, UnsafeManifest, build
 from workloads.kinds import job as job_kind
 from workloads.manifests import revalidate
-from workloads.specs import JobSpec, Resources, spec_problems
+from workloads.specs import Extra, JobSpec, Resources, spec_problems
 
 TMP = "/tmp"  # noqa: S108 (a path in the container)
 SPEC = JobSpec(
@@ -309,3 +309,32 @@ def test_a_builder_that_breaks_a_rule_is_stopped(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(kinds, "BUILDERS", {"job": careless})
     with pytest.raises(UnsafeManifest, match="hostNetwork"):
         build(context())
+
+
+def asking(**kube_names: str) -> BuildContext:
+    extra = {
+        key: Extra(
+            amount=2,
+            kube_name=name,
+            unit="mib" if name in ("ephemeral-storage", "hugepages-2Mi") else "count",
+            label=key,
+            label_zh=key,
+        )
+        for key, name in kube_names.items()
+    }
+    return context(extra=extra)
+
+
+def test_other_resource_types_are_requests_and_limits_of_the_pod_and_scratch_space_comes_on_top() -> None:
+    pod = pod_of(build(asking(fpga="xilinx.com/fpga-u250", pages="hugepages-2Mi", scratch="ephemeral-storage"))[0])
+    found = pod["containers"][0]["resources"]
+    wanted = {"xilinx.com/fpga-u250": "2", "hugepages-2Mi": "2Mi", "ephemeral-storage": "2050Mi"}
+    for side in ("requests", "limits"):
+        assert {name: found[side].get(name) for name in wanted} == wanted
+    assert pod["volumes"][0] == {"name": "workspace", "emptyDir": {"sizeLimit": "1282Mi"}}
+
+
+@pytest.mark.parametrize("name", ["kubernetes.io/batch-cpu", "limits.cpu", "pods"])
+def test_a_resource_that_could_not_be_a_type_is_stopped_after_building(name: str) -> None:
+    with pytest.raises(UnsafeManifest):
+        build(asking(other=name))

@@ -397,3 +397,15 @@ def test_ten_thousand_waiting_are_planned_within_a_second() -> None:
     made = plan(found)
     assert time.perf_counter() - started < 1.0
     assert len(made.admit) + len(made.wait) == 10_000
+
+
+def test_a_reason_carries_the_words_of_a_resource_type_that_is_not_built_in() -> None:
+    words = {"fpga": {"label": "FPGA", "label_zh": "加速卡", "unit": "count"}}
+    item = Waiting(UUID(int=1), VISION, {"cpu_millicores": 100, "fpga": 2, "pods": 1})
+    node = NodeView({**NODE.offers, "fpga": 1}, True)
+    large = plan(snapshot(item, book=lines(VISION, {**NODE.offers, "fpga": 4}), nodes=[node], words=words))
+    assert large.wait[item.id] == Wait(
+        Reason.TOO_LARGE, {"resource": "fpga", **words["fpga"], "asked": 2, "largest": 1}
+    )
+    over = plan(snapshot(item, book=lines(VISION, {**NODE.offers, "fpga": 1}), nodes=[node], words=words))
+    assert over.wait[item.id].params["label_zh"] == "加速卡"

@@ -55,3 +55,12 @@ def test_of_several_resources_that_are_short_the_one_that_people_know_is_told() 
         "limits.ephemeral-storage=2Gi,pods=1",
     )
     assert verdict(Forbidden(message)).params["resource"] == "pods"
+
+
+def test_a_quota_of_another_resource_type_is_told_by_its_own_words() -> None:
+    name = "requests.xilinx.com/fpga-u250"
+    message = QUOTA.format(f"{name}=2", f"{name}=3", f"{name}=4")
+    words = {"label": "FPGA U250", "label_zh": "U250 加速卡", "unit": "count"}
+    extra = {"fpga": {"amount": 2, "kube_name": "xilinx.com/fpga-u250", **words}}
+    params = pod_verdict(message, extra).params
+    assert params == {"message": message, "resource": "fpga", **words, "asked": 2, "held": 3, "limit": 4}

@@ -240,3 +240,30 @@ def test_a_stored_spec_reads_back_the_same() -> None:
 def test_another_shape_is_refused(value: object) -> None:
     with pytest.raises(msgspec.ValidationError):
         spec_of(value)
+
+
+def test_what_is_asked_beyond_the_built_in_types_is_bounded_as_they_are_and_told_with_its_words() -> None:
+    asked = Resources(cpu_millicores=500, memory_mib=64, extra={"fpga": 3, "hca": 1})
+    tenant, words = {"cpu_millicores": 500, "memory_mib": 64, "fpga": 4, "hca": 1}, {"fpga": {"label": "FPGA"}}
+    node = {"cpu_millicores": 1_000, "memory_mib": 1_024, "fpga": 2, "hca": 1}
+    told = {"asked": 3, "resource": "fpga", "label": "FPGA"}
+    assert size_problems(asked, tenant, [node], words=words) == [
+        Problem("extra-fpga", "above_nodes", {**told, "limit": 2})
+    ]
+    assert size_problems(asked, tenant, [node], per_pod={"fpga": 1, "cpu_millicores": 100}, words=words) == [
+        Problem("cpu_millicores", "above_pod", {"asked": 500, "limit": 100}),
+        Problem("extra-fpga", "above_pod", {**told, "limit": 1}),
+    ]
+    assert size_problems(asked, {**tenant, "hca": 0}, []) == [
+        Problem("extra-hca", "above_tenant", {"asked": 1, "limit": 0})
+    ]
+
+
+@pytest.mark.parametrize(("extra", "field"), [({"fpga": 0}, "extra-fpga"), ({"fpga": -1}, "extra-fpga")])
+def test_an_amount_of_another_type_is_one_at_least(extra: dict[str, int], field: str) -> None:
+    assert codes(resources=Resources(cpu_millicores=500, memory_mib=64, extra=extra)) == [(field, "range")]
+
+
+def test_more_types_than_a_pod_can_sensibly_ask_for_are_refused_together() -> None:
+    many = {f"type-{n}": 1 for n in range(21)}
+    assert codes(resources=Resources(cpu_millicores=500, memory_mib=64, extra=many)) == [("extra", "too_many")]
