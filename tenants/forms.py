@@ -73,7 +73,8 @@ class TenantForm(RejectingForm):
         self._types = list(types)
         for found in self._types:
             for bound, label in self._bounds:
-                self.fields[f"{found.key}-{bound}"] = _amount_field(found, f"{found.label}: {label}")
+                text = f"{found.label}: {label}" if len(self._bounds) > 1 else found.label
+                self.fields[f"{found.key}-{bound}"] = _amount_field(found, text)
                 self.initial[f"{found.key}-{bound}"] = getattr(lines.get(found.pk), bound, 0)
 
     def rows(self) -> list[tuple[ResourceType, list[forms.BoundField]]]:

@@ -24,7 +24,7 @@ from workloads import holdings, settling, tasks
 from workloads.extras import Extras, words_of
 from workloads.models import Attempt, Workload
 from workloads.queue import ClusterView, NodeView, Plan, Snapshot, Wait, Waiting, plan
-from workloads.specs import ASKED_COLUMNS, Desired, Reason, Resources, State, asked_by, asked_in
+from workloads.specs import ASKED_COLUMNS, Desired, Reason, Resources, State, asked_by, asked_in, classes_in
 from workloads.transitions import Change, apply_changes
 
 QUEUE = "queue"
@@ -77,7 +77,8 @@ def preview(tenant: Tenant, resources: Resources, extras: Extras, *, now: dateti
 
     Six statements, eight where a tenant is in a cohort; nothing is written.
     """
-    asked = _Row(Waiting(uuid4(), tenant.pk, asked_in(resources)), "", 0, "", {}, extras.rows)
+    item = Waiting(uuid4(), tenant.pk, asked_in(resources), classes=resources.gpu_models)
+    asked = _Row(item, "", 0, "", {}, extras.rows)
     snapshot = _snapshot([*_waiting(Workload.objects.filter(_QUEUED)), asked], now)
     return plan(snapshot).wait.get(asked.item.id)
 
@@ -96,7 +97,14 @@ def _waiting(queryset: Any) -> list[_Row]:
     )
     found = queryset.annotate(blocked=Exists(unreleased)).order_by("created", "id").values_list(*columns)
     return [
-        _Row(Waiting(workload_id, tenant_id, asked_by(*asked), blocked), kube_name, made, reason, params, asked[-1])
+        _Row(
+            Waiting(workload_id, tenant_id, asked_by(*asked), blocked, classes_in(asked[-1])),
+            kube_name,
+            made,
+            reason,
+            params,
+            asked[-1],
+        )
         for workload_id, tenant_id, *asked, blocked, kube_name, made, reason, params in found
     ]
 
@@ -106,12 +114,13 @@ def _snapshot(rows: Sequence[_Row], now: datetime | None) -> Snapshot:
     tenants = list(Tenant.objects.filter(pk__in={row.item.tenant_id for row in rows}))
     cohorts = {tenant.cohort_id for tenant in tenants if tenant.cohort_id is not None}
     extra = {key: asked for row in rows for key, asked in row.extra.items()}
-    names = {key: str(asked["kube_name"]) for key, asked in extra.items()}
+    names = {key: str(asked["kube_name"]) for key, asked in extra.items() if not asked.get("product")}
+    products = {key: str(asked["product"]) for key, asked in extra.items() if asked.get("product")}
     return Snapshot(
         cluster=cluster,
         ready=_ready(tenants),
         book=quotas.book_of(tenants),
-        nodes=[NodeView(offers, usable) for offers, usable in node_offers(names)],
+        nodes=[NodeView(offers, usable) for offers, usable in node_offers(names, products)],
         waiting=[row.item for row in rows],
         held=holdings.held_by_all(),
         cohort_names=dict(Cohort.objects.filter(pk__in=cohorts).values_list("pk", "name")) if cohorts else {},
@@ -165,7 +174,8 @@ def _admit(snapshot: Snapshot, candidates: Sequence[UUID], others: Sequence[UUID
         held=holdings.held_by_all(),
         waiting=[row.item for row in rows.values()],
     )
-    admitted = [rows[workload_id] for workload_id in plan(again).admit]
+    made = plan(again)
+    admitted = [replace(rows[workload_id], item=made.admitted[workload_id]) for workload_id in made.admit]
     for row in admitted:
         book.charge(row.item.tenant_id, row.item.asks)
     quotas.book_write(book)

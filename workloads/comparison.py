@@ -30,6 +30,7 @@ _LABELS: Mapping[str, Promise] = {
     "resources.cpu_millicores": gettext_lazy("CPU"),
     "resources.memory_mib": gettext_lazy("Memory"),
     "resources.gpus": gettext_lazy("GPUs"),
+    "resources.gpu_models": gettext_lazy("GPU models"),
     "resources.extra": gettext_lazy("Other resources"),
     "max_runtime_s": gettext_lazy("Time limit"),
     "retries": gettext_lazy("Retries"),
@@ -41,6 +42,7 @@ _VALUES: Mapping[str, Callable[[Any], str]] = {
     "args": shlex.join,
     "resources.cpu_millicores": units.cpu_text,
     "resources.memory_mib": units.memory_text,
+    "resources.gpu_models": ", ".join,
     "resources.extra": lambda amounts: ", ".join(f"{key}: {amount}" for key, amount in sorted(amounts.items())),
     "max_runtime_s": units.duration_text,
 }

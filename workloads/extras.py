@@ -48,18 +48,25 @@ def extras_of(resources: Resources) -> Extras:
         step = kubenames.step_of(found.kube_name)
         if amount % step:
             problems.append(Problem(at, "not_in_steps", {"step": step}))
+    for rank, key in enumerate(resources.gpu_models):
+        found = types.get(key)
+        if found is None or not found.gpu_product:
+            problems.append(Problem("gpu_models", "unknown_model", {"name": key}))
+            continue
+        by_key[key] = msgspec.structs.replace(_extra(found, resources.gpus), product=found.gpu_product, rank=rank)
     per_pod = {key: found.largest_per_pod for key, found in types.items() if found.largest_per_pod is not None}
     return Extras(by_key, tuple(problems), per_pod)
 
 
 def types_offered(lines: Iterable[QuotaLine], keys: Collection[str] = ()) -> list[ResourceType]:
-    """Return the types beyond the built-in ones that a form asks for: those of which a tenant may hold any, and those
-    of these keys, so that what a form is filled from is not lost. No statement, or one for keys without a line.
+    """Return the types beyond the built-in ones that a form asks for, classes of GPUs among them: those of which a
+    tenant may hold any, and those of these keys, so that what a form is filled from is not lost. No statement, or one
+    for keys without a line.
     """
     of_lines = {line.type.key: line.type for line in lines if line.line.bounds.most or line.type.key in keys}
     missing = [key for key in keys if key not in of_lines]
     found = [*of_lines.values(), *(ResourceType.objects.filter(key__in=missing) if missing else ())]
-    return [found for found in found if found.key not in BUILT_IN and not found.gpu_product]
+    return [found for found in found if found.key not in BUILT_IN]
 
 
 def keys_in(names: Iterable[str]) -> list[str]:
@@ -75,9 +82,10 @@ def words_of(rows: Mapping[str, Mapping[str, Any]]) -> Words:
 
 
 def _wanted(resources: Resources) -> Q:
-    return Q(key__in=resources.extra) | Q(key__in=BUILT_IN, largest_per_pod__isnull=False)
+    return Q(key__in=[*resources.extra, *resources.gpu_models]) | Q(key__in=BUILT_IN, largest_per_pod__isnull=False)
 
 
 def _extra(found: ResourceType, amount: int) -> Extra:
-    labels = {"label": found.label_en, "label_zh": found.label_zh}
-    return Extra(amount=amount, kube_name=found.kube_name, unit=found.unit, **labels)
+    return Extra(
+        amount=amount, kube_name=found.kube_name, unit=found.unit, label=found.label_en, label_zh=found.label_zh
+    )

@@ -175,6 +175,7 @@ def initial_of(spec: Mapping[str, Any], *, parent: uuid.UUID | None = None) -> d
         "cpu_millicores": resources.get("cpu_millicores", DEFAULT_CPU_MILLICORES),
         "memory_mib": resources.get("memory_mib", DEFAULT_MEMORY_MIB),
         "gpus": resources.get("gpus", 0),
+        "gpu_models": resources.get("gpu_models") or [],
         **{extra_field(key): amount for key, amount in (resources.get("extra") or {}).items()},
         "max_runtime_s": spec.get("max_runtime_s", DEFAULT_RUNTIME_S),
         "retries": spec.get("retries", 0),
@@ -200,8 +201,18 @@ _STAND_INS: dict[str, Any] = {
 
 
 def _add_extra_fields(form: forms.Form, types: Sequence[ResourceType]) -> list[str]:
-    """Give a form a field for each of these types; return their keys."""
-    for found in types:
+    """Give a form a field for each of these types, and one for all classes of GPUs; return the keys of the former."""
+    classes = [(found.key, found.label) for found in types if found.gpu_product]
+    if classes:
+        form.fields["gpu_models"] = forms.MultipleChoiceField(
+            label=_("GPU models that will do"),
+            required=False,
+            choices=classes,
+            widget=forms.CheckboxSelectMultiple,
+            help_text=_("None: any"),
+        )
+    others = [found for found in types if not found.gpu_product]
+    for found in others:
         memory = found.unit == Unit.MIB
         field: forms.Field = (
             MemoryField(label=found.label, required=False)
@@ -212,7 +223,7 @@ def _add_extra_fields(form: forms.Form, types: Sequence[ResourceType]) -> list[s
             most = amount_text(Unit(found.unit), found.largest_per_pod)
             field.help_text = gettext("At most %(most)s") % {"most": most}
         form.fields[extra_field(found.key)] = field
-    return [found.key for found in types]
+    return [found.key for found in others]
 
 
 def _resources_of(values: Mapping[str, Any], extra_keys: Sequence[str]) -> Resources:
@@ -220,6 +231,7 @@ def _resources_of(values: Mapping[str, Any], extra_keys: Sequence[str]) -> Resou
         cpu_millicores=values["cpu_millicores"],
         memory_mib=values["memory_mib"],
         gpus=values["gpus"] or 0,
+        gpu_models=tuple(values.get("gpu_models") or ()),
         extra={key: amount for key in extra_keys if (amount := values.get(extra_field(key)))},
     )
 

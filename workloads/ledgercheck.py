@@ -86,7 +86,7 @@ def cluster_differences(pods: Iterable[Pod]) -> list[Difference]:
     live = [pod for pod in pods if pod.status.phase not in ("Succeeded", "Failed")]
     attempts = {uid for pod in live if (uid := _uuid(pod.metadata.annotations.get(UID_ANNOTATION, "")))}
     settled = set(Attempt.objects.filter(pk__in=attempts, settled=True).values_list("pk", flat=True))
-    types = {found.kube_name: found for found in ResourceType.objects.all()}
+    types = {found.kube_name: found for found in ResourceType.objects.exclude(quota_key="")}
     asked: dict[tuple[str, str], int] = defaultdict(int)
     found = []
     for pod in live:

@@ -25,6 +25,7 @@ TMP_MIB = 512
 WORKSPACE_MIB = 1_280  # with /tmp it leaves room for the log file inside the ephemeral-storage limit
 GRACE_S = 10
 GPU_RESOURCE = GPU
+PRODUCT_LABEL = "nvidia.com/gpu.product"
 UID_ANNOTATION = "berth.dev/uid"
 DIGEST_ANNOTATION = "berth.dev/spec-digest"
 
@@ -35,7 +36,8 @@ _DEFAULT_ENV = {"HOME": WORKSPACE, "PYTHONUNBUFFERED": "1"}
 class BuildContext:
     """All that a builder knows: who asks for the objects, their names, and the spec they are made of.
 
-    `extra` is what the workload's row keeps of other resource types. `uid_range_start` is the first user id of the
+    `extra` is what the workload's row keeps of other resource types, `gpu_class` the key of that class of GPUs in it
+    which the attempt was admitted with. `uid_range_start` is the first user id of the
     tenant's range. `host_users` False asks for a user namespace; None leaves the choice to the cluster, for nodes that
     cannot do it.
     """
@@ -51,12 +53,14 @@ class BuildContext:
     spec_digest: str
     uid_range_start: int
     extra: Mapping[str, Extra] = field(default_factory=dict)
+    gpu_class: str = ""
     host_users: bool | None = None
 
     @property
     def extra_amounts(self) -> dict[str, str]:
         """What is asked beyond the built-in resources, by Kubernetes' name, scratch space left out."""
-        wanted = {found.kube_name: found for found in self.extra.values() if found.kube_name != SCRATCH}
+        others = (found for found in self.extra.values() if not found.product and found.kube_name != SCRATCH)
+        wanted = {found.kube_name: found for found in others}
         return {name: quantity(Unit(found.unit), found.amount) for name, found in sorted(wanted.items())}
 
     @property
@@ -116,6 +120,8 @@ def pod_spec(context: BuildContext) -> dict[str, Any]:
         "terminationGracePeriodSeconds": GRACE_S,
         "volumes": _volumes(context),
     }
+    if context.gpu_class:
+        built["nodeSelector"] = {PRODUCT_LABEL: context.extra[context.gpu_class].product}
     if context.host_users is not None:
         built["hostUsers"] = context.host_users
     if spec.max_runtime_s is not None:
@@ -235,6 +241,7 @@ _POD_FIELDS = frozenset(
         "containers",
         "enableServiceLinks",
         "hostUsers",
+        "nodeSelector",
         "restartPolicy",
         "securityContext",
         "serviceAccountName",
@@ -308,6 +315,7 @@ def _pod_faults(pod: Mapping[str, Any], extra: Collection[str]) -> Iterator[str]
         yield "service account"
     if pod.get("enableServiceLinks") is not False or pod.get("hostUsers") is True:
         yield "service links or host users"
+    yield from _extra("node selector", pod.get("nodeSelector", {}), {PRODUCT_LABEL})
     yield from _pod_security_faults(pod.get("securityContext", {}))
     for volume in pod.get("volumes", []):
         yield from _extra("volume", volume, _VOLUME_SOURCES | {"name"})

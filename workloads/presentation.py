@@ -15,7 +15,7 @@ from tenants.specs import uid_range_start
 from workloads import explain, kinds
 from workloads.kinds import BuildContext
 from workloads.models import Attempt, Pod, Workload, WorkloadEvent
-from workloads.specs import Extra, Reason, State, spec_of
+from workloads.specs import Extra, Reason, State, classes_in, spec_of
 from workloads.timeline import span_text
 
 _ACT_ON = {
@@ -41,7 +41,14 @@ class Told(Generic[T]):
     @property
     def extras(self) -> list[str]:
         """What a workload asks of resource types beyond the built-in ones: "2 × FPGA U250"."""
-        return [explain.Facts(row).amount("amount") for row in getattr(self.item, "extra", {}).values()]
+        rows: Mapping[str, Mapping[str, Any]] = getattr(self.item, "extra", {})
+        return [explain.Facts(row).amount("amount") for row in rows.values() if not row.get("product")]
+
+    @property
+    def models(self) -> list[str]:
+        """The classes of GPUs that will do for a workload; empty where any will."""
+        rows: Mapping[str, Mapping[str, Any]] = getattr(self.item, "extra", {})
+        return [explain.Facts(rows[key]).resource for key in classes_in(rows)]
 
     @property
     def ran_text(self) -> str:
@@ -78,7 +85,7 @@ def command_text(spec: Mapping[str, Any]) -> str:
 
 def manifests_yaml(workload: Workload, attempt: Attempt | None, installation_id: uuid.UUID) -> str:
     """Return the objects of an attempt as YAML; of a workload without one, those of its first as far as known."""
-    n = attempt.n if attempt else 1
+    n, classes = attempt.n if attempt else 1, classes_in(workload.extra)
     context = BuildContext(
         installation_id=installation_id,
         tenant_id=workload.tenant_id,
@@ -91,6 +98,7 @@ def manifests_yaml(workload: Workload, attempt: Attempt | None, installation_id:
         spec_digest=workload.spec_digest,
         uid_range_start=uid_range_start(workload.tenant_id),
         extra=msgspec.convert(workload.extra, dict[str, Extra]),
+        gpu_class=next((key for key in classes if attempt is None or key in attempt.holds), ""),
     )
     yaml, text = YAML(), io.StringIO()
     yaml.default_flow_style = False

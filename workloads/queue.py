@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from tenants.ledger import Book, Pair, Short, Shortage
-from tenants.specs import Amounts
+from tenants.specs import GPUS, Amounts
 from workloads.specs import Reason, Words
 
 
@@ -34,12 +34,17 @@ class NodeView:
 
 
 class Waiting(NamedTuple):
-    """A queued workload: what it asks by resource type; `blocked` while pods of its last attempt are still there."""
+    """A queued workload: what it asks by resource type; `blocked` while pods of its last attempt are still there.
+
+    `classes` are the classes of GPUs that will do, the preferred one first; the first with room is charged beside
+    `gpus`.
+    """
 
     id: UUID
     tenant_id: UUID
     asks: Amounts
     blocked: bool = False
+    classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,10 +74,18 @@ class Wait(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Whom to admit, in order, and why each other one waits; what is in neither keeps the reason that it has."""
+    """Whom to admit, in order, and why each other one waits; what is in neither keeps the reason that it has.
 
-    admit: list[UUID] = field(default_factory=list)
+    `admitted` is each with all that it is charged.
+    """
+
+    admitted: dict[UUID, Waiting] = field(default_factory=dict)
     wait: dict[UUID, Wait] = field(default_factory=dict)
+
+    @property
+    def admit(self) -> list[UUID]:
+        """Whom to admit, in order."""
+        return list(self.admitted)
 
 
 def plan(snapshot: Snapshot) -> Plan:
@@ -85,9 +98,10 @@ def plan(snapshot: Snapshot) -> Plan:
     for item in snapshot.waiting:
         if item.blocked:
             continue
-        wait = room.take(item)
+        placed = room.of_class(item)
+        wait = room.take(placed)
         if wait is None:
-            result.admit.append(item.id)
+            result.admitted[item.id] = placed
         else:
             result.wait[item.id] = wait
     return result
@@ -126,6 +140,21 @@ class _Room:
         self._kept: dict[str, int] = {}
         self._pool_kept: dict[tuple[UUID, str], int] = {}
         self._held_up: set[UUID] = set()
+
+    def of_class(self, item: Waiting) -> Waiting:
+        """Return a workload with a class of GPUs among what it asks.
+
+        Of those that will do it is the first with room, else the first that could ever have it.
+        """
+        if not item.classes:
+            return item
+        placed = [item._replace(asks={**item.asks, key: item.asks.get(GPUS, 0)}) for key in item.classes]
+        possible = [one for one in placed if self._never(one) is None]
+        return next((one for one in possible if self._has_room(one)), (possible or placed)[0])
+
+    def _has_room(self, item: Waiting) -> bool:
+        left = {key: self._free.get(key, 0) - self._kept.get(key, 0) for key in item.asks}
+        return self._book.short(item.tenant_id, item.asks) is None and not _first_lacking(left, item.asks)
 
     def take(self, item: Waiting) -> Wait | None:
         """Take what a workload asks, or say why it waits; whoever waits for room holds up those behind it."""

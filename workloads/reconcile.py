@@ -27,7 +27,7 @@ from workloads.claims import Claim, Overtaken
 from workloads.kinds import BuildContext, Manifest
 from workloads.manifests import UID_ANNOTATION
 from workloads.models import Attempt, Workload
-from workloads.specs import TERMINAL, Desired, EndState, Extra, JobSpec, Reason, State
+from workloads.specs import TERMINAL, Desired, EndState, Extra, JobSpec, Reason, State, classes_in
 from workloads.transitions import Change, apply_changes
 
 QUEUE_WAKE = "queue"
@@ -157,6 +157,7 @@ def _context(workload: Workload, attempt: Attempt) -> BuildContext:
         spec_digest=workload.spec_digest,
         uid_range_start=uid_range_start(workload.tenant_id),
         extra=msgspec.convert(workload.extra, dict[str, Extra]),
+        gpu_class=next((key for key in classes_in(workload.extra) if key in attempt.holds), ""),
     )
 
 

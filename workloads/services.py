@@ -112,10 +112,15 @@ def size_problems_in(tenant: Tenant, spec: JobSpec, extras: Extras) -> list[Prob
     """Return the sizes of a spec that a tenant's pods can never have. Two statements, three in a cohort."""
     if extras.problems:
         return list(extras.problems)
-    book, names = quotas.book_of([tenant]), {key: found.kube_name for key, found in extras.by_key.items()}
-    whole = {key: book.pair(tenant.pk, key).ceiling for key in (*specs.SIZE_FIELDS, *names)}
-    offers = [offers for offers, _usable in node_offers(names)]
-    return specs.size_problems(spec.resources, whole, offers, per_pod=extras.per_pod, words=extras.words)
+    book, asked = quotas.book_of([tenant]), extras.by_key
+    names = {key: found.kube_name for key, found in asked.items() if not found.product}
+    products = {key: found.product for key, found in asked.items() if found.product}
+    whole = {key: book.pair(tenant.pk, key).ceiling for key in (*specs.SIZE_FIELDS, *asked)}
+    offers = [offers for offers, _usable in node_offers(names, products)]
+    return [
+        *specs.size_problems(spec.resources, whole, offers, per_pod=extras.per_pod, words=extras.words),
+        *specs.class_problems(spec.resources, whole, offers, words=extras.words),
+    ]
 
 
 @retried

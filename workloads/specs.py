@@ -121,18 +121,22 @@ MAX_FILTER_QUERY = 500
 class Resources(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What each pod asks for; requests equal limits but for CPU, which may burst.
 
-    `extra` is what is asked of resource types beyond the built-in ones, by key, in the type's unit.
+    `gpu_models` are keys of classes of GPUs, any of which will do, the preferred one first; empty: any GPU. `extra` is
+    what is asked of resource types beyond the built-in ones, by key, in the type's unit.
     """
 
     cpu_millicores: int
     memory_mib: int
     gpus: int = 0
+    gpu_models: tuple[str, ...] = ()
     extra: dict[str, int] = msgspec.field(default_factory=dict)
 
 
 class Extra(msgspec.Struct, frozen=True, kw_only=True):
     """What a workload asks of a resource type beyond the built-in ones, with the type's words, as they were when it was
     submitted: a row tells it, and its pod is made of it, without looking the type up.
+
+    With a `product` it is a class of GPUs, one of those that will do; `rank` is its place among them, from 0.
     """
 
     amount: int
@@ -140,6 +144,8 @@ class Extra(msgspec.Struct, frozen=True, kw_only=True):
     unit: str
     label: str
     label_zh: str
+    product: str = ""
+    rank: int = 0
 
 
 class JobSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -186,9 +192,18 @@ def asked_by(
     *,
     pods: int = 1,
 ) -> dict[str, int]:
-    """Return what pods of these sizes ask for together, by resource type; what is not asked for is not in it."""
-    each = {CPU: cpu_millicores, MEMORY: memory_mib, GPUS: gpus, **{key: one["amount"] for key, one in extra.items()}}
+    """Return what pods of these sizes ask for together, by resource type; what is not asked for is not in it, nor are
+    classes of GPUs, of which one is chosen at admission.
+    """
+    others = {key: one["amount"] for key, one in extra.items() if not one.get("product")}
+    each = {CPU: cpu_millicores, MEMORY: memory_mib, GPUS: gpus, **others}
     return {**{key: amount * pods for key, amount in each.items() if amount}, PODS: pods}
+
+
+def classes_in(extra: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
+    """Return the classes of GPUs that will do, the preferred one first; empty where any GPU will."""
+    found = [key for key, one in extra.items() if one.get("product")]
+    return tuple(sorted(found, key=lambda key: extra[key]["rank"]))
 
 
 def asked_in(resources: Resources) -> dict[str, int]:
@@ -258,6 +273,7 @@ def spec_problems(spec: JobSpec) -> list[Problem]:
         *env_problems(spec.env),
         *_least_problems(spec.resources),
         *_extra_problems(spec.resources.extra),
+        *_model_problems(spec.resources),
         *_template_problems(spec),
         *_range_problems("retries", spec.retries, 0, MAX_RETRIES),
         *([] if spec.max_runtime_s is None else _range_problems("max_runtime_s", spec.max_runtime_s, 1, MAX_RUNTIME_S)),
@@ -292,6 +308,20 @@ def size_problems(
         )
         problems += [above] if above else []
     return problems
+
+
+def class_problems(
+    resources: Resources, tenant: Amounts, nodes: Sequence[Amounts], *, words: Words = _NO_WORDS
+) -> list[Problem]:
+    """Return why none of the classes of GPUs that will do can ever be had, each bounded as `size_problems` does it."""
+    found = []
+    for key in resources.gpu_models:
+        one = Resources(cpu_millicores=0, memory_mib=0, extra={key: resources.gpus})
+        problems = size_problems(one, tenant, nodes, words=words)
+        if not problems:
+            return []
+        found += problems
+    return [dataclasses.replace(found[0], field="gpu_models")] if found else []
 
 
 def env_problems(env: dict[str, str]) -> list[Problem]:
@@ -383,6 +413,15 @@ def _least_problems(resources: Resources) -> list[Problem]:
         for name, least in _LEAST.items()
         if (asked := getattr(resources, name)) < least
     ]
+
+
+def _model_problems(resources: Resources) -> list[Problem]:
+    models = resources.gpu_models
+    if len(models) > MAX_EXTRA:
+        return [Problem("gpu_models", "too_many", {"count": len(models), "limit": MAX_EXTRA})]
+    if len(set(models)) < len(models):
+        return [Problem("gpu_models", "model_twice")]
+    return [Problem("gpu_models", "models_without_gpus")] if models and not resources.gpus else []
 
 
 def _extra_problems(extra: Amounts) -> list[Problem]:

@@ -240,7 +240,7 @@ def _form_page(request: HttpRequest, form: TemplateForm, context: dict[str, Any]
 def _types(tenant: Tenant | None, first: Mapping[str, Any], data: QueryDict) -> list[ResourceType]:
     """Return the types beyond the built-in ones that the form asks for; of a template of nobody's, all."""
     lines = quota_lines([tenant])[tenant.pk] if tenant else []
-    keys = keys_in([*first, *data]) if tenant else [found.key for found in resource_types()]
+    keys = [*keys_in([*first, *data]), *first["gpu_models"]] if tenant else [found.key for found in resource_types()]
     return types_offered(lines, keys)
 
 

@@ -38,7 +38,8 @@ def new(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         return _submit(request, user, tenant, lines)
     spec, parent = _first_spec(request, user, tenant)
-    types = types_offered(lines, (spec.get("resources") or {}).get("extra") or {})
+    sizes = spec.get("resources") or {}
+    types = types_offered(lines, [*(sizes.get("extra") or {}), *(sizes.get("gpu_models") or [])])
     return _form_page(request, tenant, lines, SubmitForm(initial=initial_of(spec, parent=parent), types=types))
 
 

@@ -3,16 +3,17 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from gpu.selectors import Offered, extended_resources
+from gpu.selectors import Offered, extended_resources, gpu_products
 from portal.core import policy
 from portal.core.errors import Conflict, Rejected
 from portal.core.fields import CpuField, MemoryField
@@ -27,6 +28,7 @@ from tenants.selectors import resource_type_get, resource_types
 from tenants.specs import Unit
 from tenants.typeservices import MAX_LABEL, MOST_POSITION, Draft
 
+_NAMES = ("kube_name", "gpu_product", "key")
 _WORD = {"spellcheck": "false", "autocapitalize": "off", "autocomplete": "off"}
 
 
@@ -37,6 +39,13 @@ class TypeForm(RejectingForm):
         label=gettext_lazy("Name in Kubernetes"),
         max_length=317,
         help_text=gettext_lazy("As nodes offer it, such as rdma/hca. It cannot be changed later."),
+        widget=forms.TextInput(_WORD),
+    )
+    gpu_product = forms.CharField(
+        label=gettext_lazy("GPU model"),
+        max_length=63,
+        required=False,
+        help_text=gettext_lazy("The value of the nodes' label nvidia.com/gpu.product. Empty: no class of GPUs"),
         widget=forms.TextInput(_WORD),
     )
     key = forms.CharField(
@@ -74,7 +83,8 @@ class TypeForm(RejectingForm):
         super().__init__(*args, **kwargs)
         if found is None:
             return
-        del self.fields["kube_name"], self.fields["key"]
+        for name in _NAMES:
+            del self.fields[name]
         sized: dict[str, Callable[..., forms.Field]] = {Unit.MILLICORES: CpuField, Unit.MIB: MemoryField}
         if found.unit in sized:
             old = self.fields["largest_per_pod"]
@@ -84,7 +94,7 @@ class TypeForm(RejectingForm):
 
     def draft(self) -> Draft:
         """Return what a form that is valid says."""
-        return Draft(**{name: value for name, value in self.cleaned_data.items() if name not in ("kube_name", "key")})
+        return Draft(**{name: value for name, value in self.cleaned_data.items() if name not in _NAMES})
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +106,24 @@ class Shown:
     weight: str
 
 
+@dataclass(frozen=True, slots=True)
+class Adoptable:
+    """Something that nodes offer and no type stands for: its name, the query of the form that adds it, and how much."""
+
+    name: str
+    query: str
+    nodes: int
+    amount: str
+
+
 @route(Action.SIGNED_IN)
 @require_GET
 def types(request: HttpRequest) -> HttpResponse:
     found = resource_types()
     may_edit = policy.allowed(person(request), Action.TYPE_EDIT)
-    known = {one.kube_name for one in found}
-    unknown = [one for one in extended_resources() if one.kube_name not in known] if may_edit else []
     context = {
         "rows": [_shown(one) for one in found],
-        "unknown": [(one, _amount(one)) for one in unknown],
+        "unknown": _unknown(found) if may_edit else [],
         "may_edit": may_edit,
     }
     return render(request, "resource_types/list.html", context)
@@ -116,11 +134,11 @@ def types(request: HttpRequest) -> HttpResponse:
 def new(request: HttpRequest) -> HttpResponse:
     user = person(request)
     policy.require(user, Action.TYPE_EDIT)
-    form = TypeForm(request.POST or None, initial=_first_values(request.GET.get("kube_name", "")))
+    form = TypeForm(request.POST or None, initial=_first_values(request.GET))
     if form.is_valid():
         values = form.cleaned_data
         try:
-            typeservices.type_create(actor=user, kube_name=values["kube_name"], key=values["key"], draft=form.draft())
+            typeservices.type_create(actor=user, draft=form.draft(), **{name: values[name] for name in _NAMES})
         except Rejected as rejected:
             form.reject(rejected)
         else:
@@ -167,11 +185,29 @@ def delete(request: HttpRequest, key: str) -> HttpResponse:
     return redirect("resource_types:list")
 
 
-def _first_values(kube_name: str) -> dict[str, Any]:
+def _unknown(found: list[ResourceType]) -> list[Adoptable]:
+    """Return what nodes offer and no type stands for: resources, and models of GPUs."""
+    names, products = {one.kube_name for one in found}, {one.gpu_product for one in found}
+    resources = [
+        Adoptable(one.kube_name, urlencode({"kube_name": one.kube_name}), one.nodes, _amount(one))
+        for one in extended_resources()
+        if one.kube_name not in names
+    ]
+    models = [
+        Adoptable(one.kube_name, urlencode({"gpu_product": one.kube_name}), one.nodes, str(one.amount))
+        for one in gpu_products()
+        if one.kube_name not in products
+    ]
+    return resources + models
+
+
+def _first_values(query: QueryDict) -> dict[str, Any]:
     """Return the values of a new type's form: those of a known one, where the name is that of one."""
-    name = kube_name.replace("\0", "")[:317]
-    found = next((one for one in KNOWN if one.kube_name == name), Known(name, kubenames.key_of(name), "", ""))
-    return {**found._asdict(), "position": typeservices.next_position(), "price_weight": 0}
+    name, product = (query.get(part, "").replace("\0", "")[:317] for part in ("kube_name", "gpu_product"))
+    name = kubenames.GPU if product else name
+    own = Known(name, kubenames.key_of(product or name), product.replace("-", " "), "")
+    found = next((one for one in KNOWN if one.kube_name == name), own)
+    return {**found._asdict(), "gpu_product": product, "position": typeservices.next_position(), "price_weight": 0}
 
 
 def _shown(found: ResourceType) -> Shown:

@@ -29,6 +29,12 @@ class NewTypeSerializer(TypeChangeSerializer):
     """A resource type to be."""
 
     kube_name = serializers.CharField(max_length=317, help_text="As nodes offer it, such as rdma/hca.")
+    gpu_product = serializers.CharField(
+        max_length=63,
+        default="",
+        allow_blank=True,
+        help_text="For a class of GPUs: the value of the nodes' label nvidia.com/gpu.product.",
+    )
     key = serializers.CharField(
         max_length=kubenames.MAX_KEY, default="", allow_blank=True, help_text="Empty: made of the name."
     )
@@ -43,6 +49,7 @@ class ResourceTypeSerializer(serializers.Serializer[ResourceType]):
     label_en = serializers.CharField()
     label_zh = serializers.CharField()
     unit = serializers.ChoiceField(choices=[unit.value for unit in specs.Unit], help_text="What the numbers count.")
+    gpu_product = serializers.CharField(help_text="Of a class of GPUs; empty for all else.")
     quota_key = serializers.CharField(help_text="Its name in a ResourceQuota; empty where none can count it.")
     whole = serializers.BooleanField(help_text="Whether it is asked for in whole pieces only.")
     request_is_limit = serializers.BooleanField(help_text="Whether a pod gets no more than it asks for.")

@@ -13,7 +13,7 @@ from tenants.api.typeshapes import NewTypeSerializer, ResourceTypeSerializer, Ty
 from tenants.models import ResourceType
 from tenants.typeservices import Draft
 
-_NAMES = ("kube_name", "key")
+_NAMES = ("kube_name", "gpu_product", "key")
 
 
 class ResourceTypesView(ApiView):

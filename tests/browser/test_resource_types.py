@@ -46,7 +46,7 @@ def add_type(page: Page, kube_name: str, label: str, chinese: str) -> None:
         page.goto("/resource-types/")
         return page.get_by_role("link", name=f"Adopt {kube_name}").count() == 1
 
-    until(listed, within_s=SEEN_S, what=f"{kube_name} is seen on the node")
+    until(f"{kube_name} is seen on the node", listed, timeout_s=SEEN_S, every_s=1)
     page.get_by_role("link", name=f"Adopt {kube_name}").click()
     page.locator("[name=label_en]").fill(label)
     page.locator("[name=label_zh]").fill(chinese)
@@ -84,26 +84,27 @@ def test_an_fpga_and_an_rdma_adapter_are_added_asked_for_counted_and_explained(
     add_type(admin, RDMA, "RDMA adapters", "RDMA 网卡")
     for key, amount in (("fpga-u250", "2"), ("rdma_hca", "4")):
         give_quota(admin, key, amount)
-    assert problems_of(admin) == []
+    assert problems_of(admin, "limits") == []
 
     person = sign_in("dev").page()
     asked = {"extra-fpga-u250": "1", "extra-rdma_hca": "2"}
     workload = submit(person, "python-script", **asked)
     expect_state(person, "running")
-    expect(person.locator(".page-header .meta")).to_contain_text("1 × FPGA U250, 2 × RDMA adapters")
+    for asked_for in ("1 × FPGA U250", "2 × RDMA adapters"):
+        expect(person.locator(".page-header .meta")).to_contain_text(asked_for)
     container = container_of(offering, workload)
     for side in ("requests", "limits"):
         assert {name: container["resources"][side].get(name) for name in OFFERED} == {FPGA: "1", RDMA: "2"}
     assert (used(offering, "fpga-u250"), used(offering, "rdma_hca")) == (1, 2)
     expect_state(person, "succeeded")
-    until(lambda: used(offering, "fpga-u250") == 0, within_s=SEEN_S, what="what ended gives its FPGA back")
+    until("what ended gives its FPGA back", lambda: used(offering, "fpga-u250") == 0, timeout_s=SEEN_S)
 
     # Somebody past Berth takes one of the two: what asks for both is admitted, and no node has room for it.
     offering.kubectl("run", HOLDER, f"--image={offering.image('busybox')}", "--overrides", json.dumps(holder(offering)))
     submit(person, "python-script", **{"extra-fpga-u250": "2"})
     card = person.locator(".card", has_text="No node has room for it now")
     expect(card.first).to_contain_text("Nodes with too little free: FPGA U250", timeout=RUN_TIMEOUT_MS)
-    assert problems_of(person) == []
+    assert problems_of(person, "waiting") == []
     offering.kubectl("delete", "pod", HOLDER, "--grace-period=0", "--force")
     expect_state(person, "succeeded")
 

@@ -26,6 +26,12 @@ class GpuSerializer(StrictSerializer):
     """GPUs of each pod."""
 
     count = NumberField(min_value=0, max_value=MOST_AMOUNT)
+    models = serializers.ListField(
+        child=TextField(max_length=40),
+        required=False,
+        allow_null=True,
+        help_text="Keys of the classes that will do, the preferred one first; any GPU without.",
+    )
 
 
 class ResourcesSerializer(StrictSerializer):
@@ -135,6 +141,7 @@ def spec_of(values: Mapping[str, Any]) -> JobSpec:
             cpu_millicores=sizes["cpu_millicores"],
             memory_mib=sizes["memory_mib"],
             gpus=(sizes.get("gpu") or {}).get("count", 0),
+            gpu_models=tuple((sizes.get("gpu") or {}).get("models") or ()),
             extra={key: amount for key, amount in (sizes.get("extra") or {}).items() if amount},
         ),
         command=tuple(values.get("command", ())),
@@ -153,8 +160,8 @@ def overrides_of(values: Mapping[str, Any]) -> dict[str, Any]:
     changes = dict(values)
     sizes = changes.get("resources")
     if sizes and "gpu" in sizes:
-        gpu = sizes["gpu"] or {"count": 0}
-        counted = {"gpus": gpu["count"]} if "count" in gpu else {}
+        gpu = sizes["gpu"] or {"count": 0, "models": None}
+        counted = {name: gpu[part] for part, name in (("count", "gpus"), ("models", "gpu_models")) if part in gpu}
         sizes = {**{name: value for name, value in sizes.items() if name != "gpu"}, **counted}
     if sizes and sizes.get("extra"):
         sizes = {**sizes, "extra": {key: amount or None for key, amount in sizes["extra"].items()}}
@@ -185,6 +192,7 @@ _ATTRS = {
     "cpu_millicores": "resources.cpu_millicores",
     "memory_mib": "resources.memory_mib",
     "gpus": "resources.gpu.count",
+    "gpu_models": "resources.gpu.models",
 }
 
 

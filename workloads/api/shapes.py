@@ -19,6 +19,9 @@ class _Moment(serializers.DateTimeField):
 
 class GpusSerializer(_Shape):
     count = serializers.IntegerField()
+    models = serializers.ListField(
+        child=serializers.CharField(), help_text="Keys of the classes that will do, the preferred one first."
+    )
 
 
 class SizesSerializer(_Shape):

@@ -12,6 +12,7 @@ from workloads.compare import Difference, outcome_of
 from workloads.explain import Explanation
 from workloads.logs import retention
 from workloads.models import Attempt, ClusterEvent, Pod, Workload, WorkloadEvent
+from workloads.specs import classes_in
 
 Told = dict[str, Any]
 _KINDS = {CONTINUATION: "continuation", NOTE: "note"}
@@ -32,7 +33,13 @@ def row_told(workload: Workload) -> Told:
         "started_at": stamp(workload.started_at),
         "ended_at": stamp(workload.ended_at),
         "exit_code": workload.exit_code,
-        "resources": _sizes(workload.cpu_millicores, workload.memory_mib, workload.gpus, _amounts(workload.extra)),
+        "resources": _sizes(
+            workload.cpu_millicores,
+            workload.memory_mib,
+            workload.gpus,
+            _amounts(workload.extra),
+            classes_in(workload.extra),
+        ),
     }
 
 
@@ -67,7 +74,11 @@ def spec_told(spec: Mapping[str, Any]) -> Told:
         "script": spec.get("script"),
         "env": dict(spec.get("env") or {}),
         "resources": _sizes(
-            sizes.get("cpu_millicores", 0), sizes.get("memory_mib", 0), sizes.get("gpus", 0), sizes.get("extra") or {}
+            sizes.get("cpu_millicores", 0),
+            sizes.get("memory_mib", 0),
+            sizes.get("gpus", 0),
+            sizes.get("extra") or {},
+            sizes.get("gpu_models") or [],
         ),
         "max_runtime_s": spec.get("max_runtime_s"),
         "retries": spec.get("retries", 0),
@@ -202,17 +213,17 @@ def _reason(item: Workload | Attempt | Pod | WorkloadEvent) -> Told:
     return {"reason_code": item.reason_code, "reason": explain.reason_text(item.reason_code, item.reason_params)}
 
 
-def _sizes(cpu_millicores: int, memory_mib: int, gpus: int, extra: Mapping[str, int]) -> Told:
+def _sizes(cpu_millicores: int, memory_mib: int, gpus: int, extra: Mapping[str, int], models: Sequence[str]) -> Told:
     return {
         "cpu_millicores": cpu_millicores,
         "memory_mib": memory_mib,
-        "gpu": {"count": gpus},
+        "gpu": {"count": gpus, "models": list(models)},
         "extra": dict(extra),
     }
 
 
 def _amounts(extra: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
-    return {key: row["amount"] for key, row in extra.items()}
+    return {key: row["amount"] for key, row in extra.items() if not row.get("product")}
 
 
 def _timeline(workload: Workload, attempts: Sequence[Attempt]) -> list[Told]:

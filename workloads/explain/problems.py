@@ -39,6 +39,9 @@ _TEXTS: Mapping[str, Promise] = {
     "above_tenant": gettext_lazy("Asks %(asked)s; the tenant may have %(limit)s in all."),
     "above_pod": gettext_lazy("Asks %(asked)s; one pod may have %(limit)s."),
     "unknown_resource": gettext_lazy("There is no resource type “%(name)s”."),
+    "unknown_model": gettext_lazy("There is no class of GPUs “%(name)s”."),
+    "model_twice": gettext_lazy("Name each class of GPUs once."),
+    "models_without_gpus": gettext_lazy("Ask for a GPU at least, or choose no model."),
     "not_in_steps": gettext_lazy("Enter a multiple of %(step)s MiB, the size of a page."),
     "above_nodes": gettext_lazy("Asks %(asked)s; the largest node has %(limit)s."),
 }

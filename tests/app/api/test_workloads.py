@@ -119,7 +119,12 @@ def test_a_submission_is_queued_and_shown_in_the_shape_in_which_it_came(
     shown = response.json()
     assert response.status_code == 201
     assert (shown["state"], shown["owner"], shown["tenant"]) == ("queued", "owner", "vision")
-    assert shown["spec"]["resources"] == {"cpu_millicores": 100, "memory_mib": 64, "gpu": {"count": 0}, "extra": {}}
+    assert shown["spec"]["resources"] == {
+        "cpu_millicores": 100,
+        "memory_mib": 64,
+        "gpu": {"count": 0, "models": []},
+        "extra": {},
+    }
     again = post(client_of(owner), "tenants/vision/workloads/", shown["spec"])
     assert again.status_code == 201
     assert again.json()["spec"] == shown["spec"]
@@ -199,7 +204,12 @@ def test_a_clone_takes_changes_and_names_its_source(workload: Workload, colleagu
     shown = response.json()
     assert response.status_code == 201
     assert (shown["name"], shown["parent"], shown["owner"]) == ("bigger", str(workload.pk), "colleague")
-    assert shown["spec"]["resources"] == {"cpu_millicores": 100, "memory_mib": 128, "gpu": {"count": 1}, "extra": {}}
+    assert shown["spec"]["resources"] == {
+        "cpu_millicores": 100,
+        "memory_mib": 128,
+        "gpu": {"count": 1, "models": []},
+        "extra": {},
+    }
     assert (shown["spec"]["command"], shown["spec"]["env"]) == (["sh", "-c", "echo hello"], {"A": "1"})
 
 

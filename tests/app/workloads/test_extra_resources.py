@@ -40,6 +40,14 @@ def quota(platform_admin: User, tenant: Tenant, fpga: ResourceType) -> ResourceT
 
 
 @pytest.fixture
+def five(db: None) -> None:
+    """A cluster that answers, with a node that has five of them."""
+    offers = {"cpu_millicores": 64_000, "memory_mib": 65_536, "pods": 110, "extended": {NAME: 5}}
+    Node.objects.create(name="n1", uid="u", ready=True, **offers)
+    ClusterStatus.objects.update_or_create(id=1, defaults={"reachable_at": Now(), "synced_at": Now()})
+
+
+@pytest.fixture
 def developer(owner: User, client_of: ClientOf) -> Client:
     return client_of(owner)
 
@@ -106,11 +114,8 @@ def test_it_is_asked_for_told_and_refused_by_rest(developer: Client, quota: Reso
 
 
 def test_it_is_counted_and_what_is_short_is_named_by_its_label(
-    developer: Client, quota: ResourceType, tenant: Tenant
+    developer: Client, quota: ResourceType, five: None, tenant: Tenant
 ) -> None:
-    offers = {"cpu_millicores": 64_000, "memory_mib": 65_536, "pods": 110, "extended": {NAME: 5}}
-    Node.objects.create(name="n1", uid="u", ready=True, **offers)
-    ClusterStatus.objects.update_or_create(id=1, defaults={"reachable_at": Now(), "synced_at": Now()})
     held = leases.acquire(QUEUE, "test", ttl_s=600)
     assert held is not None
     for _ in range(2):
@@ -126,7 +131,7 @@ def test_it_is_counted_and_what_is_short_is_named_by_its_label(
     assert "U250 加速卡" in developer.get(f"/workloads/{second.pk}/").content.decode()
 
 
-def test_the_verdict_beside_the_form_counts_it(developer: Client, quota: ResourceType) -> None:
+def test_the_verdict_beside_the_form_counts_it(developer: Client, quota: ResourceType, five: None) -> None:
     asked = "cpu_millicores=1&memory_mib=1&extra-fpga-u250=7"
     page = developer.get(f"/workloads/new/verdict/?tenant=vision&{asked}").content.decode()
     assert "Can never start" in page
@@ -149,3 +154,63 @@ def test_a_bound_of_a_pod_holds_for_built_in_types_too(developer: Client, tenant
         "code": "",
         "detail": "Asks 1 core; one pod may have 0.5 cores.",
     }
+
+
+@pytest.fixture
+def models(platform_admin: User, tenant: Tenant) -> None:
+    """Two classes of GPUs with quota of one each, and a node of each."""
+    for product in ("NVIDIA-H200", "NVIDIA-L4"):
+        draft = Draft(label_en=product.removeprefix("NVIDIA-"))
+        type_create(actor=platform_admin, kube_name="nvidia.com/gpu", gpu_product=product, draft=draft)
+        offers = {"cpu_millicores": 64_000, "memory_mib": 65_536, "pods": 110, "gpus": 8}
+        Node.objects.create(name=product.lower(), uid=product, ready=True, gpu_product=product, **offers)
+    bounds = {key: Bounds(nominal=1) for key in ("nvidia-h200", "nvidia-l4")}
+    quota_set(actor=platform_admin, tenant=tenant, bounds={**bounds, "gpus": Bounds(nominal=8)})
+    ClusterStatus.objects.update_or_create(id=1, defaults={"reachable_at": Now(), "synced_at": Now()})
+
+
+def test_any_of_several_gpu_models_is_asked_for_and_the_first_with_room_is_charged(
+    developer: Client, models: None, tenant: Tenant
+) -> None:
+    page = developer.get("/workloads/new/?tenant=vision").content.decode()
+    assert re.search(r'type="checkbox"[^>]*name="gpu_models"', page)
+    asked = {**FORM, "gpus": "1", "gpu_models": ["nvidia-h200", "nvidia-l4"]}
+    for _ in range(3):
+        assert developer.post("/workloads/new/?tenant=vision", asked).status_code == 302
+    held = leases.acquire(QUEUE, "test", ttl_s=600)
+    assert held is not None
+    tick(held)
+    assert used_by(tenant) | {"cpu_millicores": 0, "memory_mib": 0} == {
+        "cpu_millicores": 0,
+        "memory_mib": 0,
+        "gpus": 2,
+        "pods": 2,
+        "nvidia-h200": 1,
+        "nvidia-l4": 1,
+    }
+    first, second, third = Workload.objects.select_related("tenant").order_by("created")
+    for workload, product in ((first, "NVIDIA-H200"), (second, "NVIDIA-L4")):
+        yaml = manifests_yaml(workload, workload.attempts.get(), workload.pk)
+        assert f"nvidia.com/gpu.product: {product}" in yaml
+    shown = developer.get(f"/workloads/{third.pk}/").content.decode()
+    assert "Asks 1 × H200" in shown
+    assert "1 (H200 or L4)" in re.sub(r"\s+", " ", shown)
+
+
+def test_gpu_models_by_rest(developer: Client, models: None) -> None:
+    gpu = {"count": 1, "models": ["nvidia-l4"]}
+    made = send(developer, "post", "tenants/vision/workloads/", body(gpu=gpu))
+    assert made.json()["resources"]["gpu"] == gpu
+    for refused in ({"count": 1, "models": ["A100"]}, {"count": 2, "models": ["nvidia-l4"]}, {**gpu, "count": 0}):
+        answer = send(developer, "post", "tenants/vision/workloads/", body(gpu=refused))
+        assert (answer.status_code, answer.json()["errors"][0]["attr"]) == (400, "resources.gpu.models")
+    clone = send(developer, "post", f"workloads/{made.json()['id']}/clone/", {"resources": {"gpu": None}})
+    assert clone.json()["resources"]["gpu"] == {"count": 0, "models": []}
+
+
+def test_a_model_of_gpus_that_nodes_have_is_offered_for_adoption(platform_admin: User, client_of: ClientOf) -> None:
+    Node.objects.create(name="n", uid="u", ready=True, gpus=8, gpu_product="NVIDIA-H200")
+    admin = client_of(platform_admin)
+    assert "?gpu_product=NVIDIA-H200" in admin.get("/resource-types/").content.decode()
+    form = admin.get("/resource-types/new/?gpu_product=NVIDIA-H200").content.decode()
+    assert all(f'value="{value}"' in form for value in ("nvidia.com/gpu", "NVIDIA-H200", "nvidia-h200", "NVIDIA H200"))

@@ -247,7 +247,7 @@ BREAKING: dict[str, Breaking] = {
     "hostIPC": lambda job: pod_of(job).update(hostIPC=True),
     "hostAliases": lambda job: pod_of(job).update(hostAliases=[]),
     "nodeName": lambda job: pod_of(job).update(nodeName="n1"),
-    "nodeSelector": lambda job: pod_of(job).update(nodeSelector={}),
+    "nodeSelector": lambda job: pod_of(job).update(nodeSelector={"disk": "ssd"}),
     "tolerations": lambda job: pod_of(job).update(tolerations=[{"operator": "Exists"}]),
     "affinity": lambda job: pod_of(job).update(affinity={}),
     "schedulerName": lambda job: pod_of(job).update(schedulerName="x"),
@@ -338,3 +338,12 @@ def test_other_resource_types_are_requests_and_limits_of_the_pod_and_scratch_spa
 def test_a_resource_that_could_not_be_a_type_is_stopped_after_building(name: str) -> None:
     with pytest.raises(UnsafeManifest):
         build(asking(other=name))
+
+
+def test_a_pod_runs_only_where_the_gpus_are_of_the_class_it_was_admitted_with() -> None:
+    h200 = Extra(amount=2, kube_name="nvidia.com/gpu", unit="count", label="H200", label_zh="", product="NVIDIA-H200")
+    asked = {"h200": h200, "l4": msgspec.structs.replace(h200, product="NVIDIA-L4", rank=1)}
+    pod = pod_of(build(context(extra=asked, gpu_class="l4"))[0])
+    assert pod["nodeSelector"] == {"nvidia.com/gpu.product": "NVIDIA-L4"}
+    assert pod["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] == "2"
+    assert "nodeSelector" not in pod_of(build(context(extra=asked))[0])

@@ -12,6 +12,7 @@ from workloads.specs import (
     JobSpec,
     Problem,
     Resources,
+    class_problems,
     digest_of,
     size_problems,
     spec_json,
@@ -267,3 +268,19 @@ def test_an_amount_of_another_type_is_one_at_least(extra: dict[str, int], field:
 def test_more_types_than_a_pod_can_sensibly_ask_for_are_refused_together() -> None:
     many = {f"type-{n}": 1 for n in range(21)}
     assert codes(resources=Resources(cpu_millicores=500, memory_mib=64, extra=many)) == [("extra", "too_many")]
+
+
+def test_classes_of_gpus_are_named_once_and_with_gpus() -> None:
+    assert codes(resources=Resources(cpu_millicores=500, memory_mib=64, gpu_models=("l4",))) == [
+        ("gpu_models", "models_without_gpus")
+    ]
+    twice = Resources(cpu_millicores=500, memory_mib=64, gpus=1, gpu_models=("l4", "l4"))
+    assert codes(resources=twice) == [("gpu_models", "model_twice")]
+
+
+def test_of_classes_that_will_do_one_must_be_possible() -> None:
+    asked = Resources(cpu_millicores=500, memory_mib=64, gpus=2, gpu_models=("l4", "h200"))
+    node = {"l4": 0, "h200": 8}
+    assert class_problems(asked, {"l4": 8, "h200": 4}, [node]) == []
+    [problem] = class_problems(asked, {"l4": 8, "h200": 1}, [node])
+    assert (problem.field, problem.code) == ("gpu_models", "above_nodes")
