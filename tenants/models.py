@@ -10,6 +10,11 @@ from portal.core.models import User, UUIDModel
 from tenants import ledger, specs
 
 
+def label_of(english: str, chinese: str) -> str:
+    """Return the one of two names that is in the reader's language; the English one where there is no other."""
+    return chinese if chinese and (get_language() or "").startswith("zh") else english
+
+
 class CohortQuerySet(models.QuerySet["Cohort"]):
     def visible_to(self, user: User | AnonymousUser) -> "CohortQuerySet":
         """Return the cohorts that somebody may see: all with a platform role, else none."""
@@ -75,7 +80,7 @@ class ResourceType(UUIDModel):
     @property
     def label(self) -> str:
         """Its name in the reader's language."""
-        return self.label_zh if (get_language() or "").startswith("zh") else self.label_en
+        return label_of(self.label_en, self.label_zh)
 
 
 class TenantQuerySet(models.QuerySet["Tenant"]):

@@ -36,8 +36,8 @@ class Draft:
 
     def values(self) -> dict[str, Any]:
         """Return the columns, as they are stored."""
-        label = self.label_en.strip()
-        return {**asdict(self), "label_en": label, "label_zh": self.label_zh.strip() or label}
+        label, weight = self.label_en.strip(), Decimal(self.price_weight)
+        return {**asdict(self), "label_en": label, "label_zh": self.label_zh.strip() or label, "price_weight": weight}
 
 
 @retried

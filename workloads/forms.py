@@ -205,11 +205,11 @@ def _add_extra_fields(form: forms.Form, types: Sequence[ResourceType]) -> list[s
     classes = [(found.key, found.label) for found in types if found.gpu_product]
     if classes:
         form.fields["gpu_models"] = forms.MultipleChoiceField(
-            label=_("GPU models that will do"),
+            label=_("GPU models"),
             required=False,
             choices=classes,
             widget=forms.CheckboxSelectMultiple,
-            help_text=_("None: any"),
+            help_text=_("Any of those ticked; none: all"),
         )
     others = [found for found in types if not found.gpu_product]
     for found in others:

@@ -22,7 +22,7 @@ from portal.core.routes import person, route
 from tenants import kubenames, typeservices
 from tenants.forms import RejectingForm
 from tenants.gauges import amount_text
-from tenants.models import ResourceType
+from tenants.models import ResourceType, label_of
 from tenants.presets import KNOWN, Known
 from tenants.selectors import resource_type_get, resource_types
 from tenants.specs import Unit
@@ -147,7 +147,10 @@ def new(request: HttpRequest) -> HttpResponse:
             )
             return redirect("resource_types:list")
     taken = {found.kube_name for found in resource_types()}
-    context = {"form": form, "known": [one for one in KNOWN if one.kube_name not in taken]}
+    context = {
+        "form": form,
+        "known": [(one.kube_name, label_of(one.label_en, one.label_zh)) for one in KNOWN if one.kube_name not in taken],
+    }
     return render(request, "resource_types/form.html", context, status=400 if form.errors else 200)
 
 
