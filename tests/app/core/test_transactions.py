@@ -87,6 +87,20 @@ def test_other_errors_are_not_tried_again() -> None:
     assert len(calls) == 1
 
 
+def test_of_calls_within_each_other_only_the_outer_one_is_repeated() -> None:
+    calls: list[int] = []
+
+    @retried
+    def work() -> None:
+        calls.append(1)
+        with connection.cursor() as cursor:
+            cursor.execute("DO $$ BEGIN RAISE EXCEPTION 'injected' USING ERRCODE = '40P01'; END $$")
+
+    with pytest.raises(OperationalError):
+        retried(work)()
+    assert len(calls) == 1 + MOST_RETRIES
+
+
 def test_inside_the_transaction_of_another_nothing_is_tried_again(
     fail: Fail, platform_admin: User, tenant: Tenant
 ) -> None:
