@@ -18,7 +18,7 @@ from portal import env
 from portal.embedded.cluster.build import cached_path
 from tests.bench.apiserver import ApiServer
 from tests.bench.figures import milliseconds, ratio, table
-from tests.plugins.person import FORM, Person
+from tests.plugins.person import FORM
 from tests.plugins.polling import until
 from tests.plugins.product import Product
 
