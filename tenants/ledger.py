@@ -329,11 +329,14 @@ class Book:
 
 
 def _moved(pair: Pair, line: Line) -> Pair:
-    """Return the rows with another `used`: the pool follows, and no overhang stays that is not needed any more."""
+    """Return the rows with another `used`: the pool follows, and no overhang stays that is not needed any more.
+
+    A pool that said less than its members use stops at 0.
+    """
     line = replace(line, overhang=max(0, line.used - line.bounds.most))
     if pair.pool is None:
         return Pair(line, None)
-    pool = replace(pair.pool, used=pair.pool.used + line.pooled - pair.line.pooled)
+    pool = replace(pair.pool, used=max(0, pair.pool.used + line.pooled - pair.line.pooled))
     return Pair(line, replace(pool, overhang=_pool_excess(pool)))
 
 

@@ -18,7 +18,7 @@ from portal import env
 from portal.embedded.cluster.build import cached_path
 from tests.bench.apiserver import ApiServer
 from tests.bench.figures import milliseconds, ratio, table
-from tests.plugins.person import FORM, Person
+from tests.plugins.person import FORM
 from tests.plugins.polling import until
 from tests.plugins.product import Product
 
@@ -82,7 +82,7 @@ class Bench:
         self._form_token = _field(self._dev.get(_FORM_PATH).text, "csrfmiddlewaretoken")
         self._rest = requests.Session()
         self._rest.trust_env = False
-        self._rest.headers["Authorization"] = f"Token {_api_key(self._dev)}"
+        self._rest.headers["Authorization"] = f"Token {self._dev.api_key('bench', 'submit')}"
         self._template: dict[str, Any] = {}
 
     def run(self, rounds: int) -> None:
@@ -186,15 +186,6 @@ def baseline_job(job: dict[str, Any]) -> dict[str, Any]:
     spec = {name: value for name, value in job["spec"].items() if name in kept}
     metadata = {"namespace": NAMESPACE, "labels": {"app": "bench"}}
     return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": {**spec, "template": pod}}
-
-
-def _api_key(person: Person) -> str:
-    path = "/profile/tokens/"
-    page = person.post(path, {"name": "bench", "scopes": "submit", "tenant": "", "days": "7"}).text
-    found = re.search(r"berth_[A-Za-z0-9_-]+", page)
-    if found is None:
-        raise RuntimeError("no API token was made")
-    return found[0]
 
 
 def _field(page: str, name: str) -> str:

@@ -23,14 +23,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(900))
 
 
-def make_tenant(product: Product) -> None:
+def make_tenant(product: Product, slug: str = TENANT) -> None:
     """Make a roomy tenant as the platform admin does, and wait until its namespace is complete."""
     admin = product.person("admin")
-    answer = admin.post("/tenants/new/", {"slug": TENANT, "name": "Faults", **LIMITS})
+    answer = admin.post("/tenants/new/", {"slug": slug, "name": slug.title(), **LIMITS})
     assert answer.status_code == 302, answer.text[-3000:]
     until(
         "the tenant is ready",
-        lambda: product.sql("SELECT 1 FROM tenants_tenant WHERE slug = %s AND status = 'ready'", TENANT),
+        lambda: product.sql("SELECT 1 FROM tenants_tenant WHERE slug = %s AND status = 'ready'", slug),
         timeout_s=60,
     )
 

@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -41,7 +42,7 @@ class Person:
         """Ask for a page; redirects are not followed."""
         return self.session.get(self.url + path, timeout=TIMEOUT_S, allow_redirects=False)
 
-    def post(self, path: str, fields: dict[str, str]) -> requests.Response:
+    def post(self, path: str, fields: Mapping[str, str | Sequence[str]]) -> requests.Response:
         """Send a form with the token of a page that has one; redirects are not followed."""
         token = self._token(path)
         headers = {"Referer": self.url + path}
@@ -75,6 +76,13 @@ class Person:
             if not more:
                 return lines
             lines += more
+
+    def api_key(self, name: str, *scopes: str) -> str:
+        """Make an API token of these scopes and return its key."""
+        page = self.post("/profile/tokens/", {"name": name, "scopes": scopes, "tenant": "", "days": "7"}).text
+        found = re.search(r"berth_[A-Za-z0-9_-]+", page)
+        assert found, _complaints(page)
+        return found[0]
 
     def cookie_header(self) -> str:
         """Return the session's cookies as a websocket client sends them."""

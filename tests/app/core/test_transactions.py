@@ -11,6 +11,7 @@ from portal.core.transactions import MOST_RETRIES, retried
 from tenants.ledger import Bounds
 from tenants.models import QuotaLine, Tenant
 from tenants.quotaservices import quota_set
+from tests import dbfaults
 from workloads.models import Workload
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -19,27 +20,12 @@ Fail = Callable[[str, int, str], None]
 
 @pytest.fixture
 def fail(db: None) -> Iterator[Fail]:
-    """Have the first writes to a table end with an error of this SQLSTATE, as a deadlock's victim does.
-
-    The counter is a sequence: a rollback does not turn it back.
-    """
-
-    def make(table: str, times: int, sqlstate: str) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute("CREATE SEQUENCE test_failures")
-            cursor.execute(
-                "CREATE FUNCTION test_fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-                f"IF nextval('test_failures') <= {times} THEN "
-                f"RAISE EXCEPTION 'injected' USING ERRCODE = '{sqlstate}'; END IF; RETURN NEW; END $$"
-            )
-            cursor.execute(
-                f"CREATE TRIGGER test_fail BEFORE INSERT OR UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION test_fail()"
-            )
-
-    yield make
+    """Have the first writes to a table end with an error of this SQLSTATE, as a deadlock's victim does."""
     with connection.cursor() as cursor:
-        cursor.execute("DROP FUNCTION IF EXISTS test_fail CASCADE")
-        cursor.execute("DROP SEQUENCE IF EXISTS test_failures")
+        yield lambda table, times, sqlstate: dbfaults.begin(
+            cursor.execute, table, fails=f"CASE WHEN n <= {times} THEN '{sqlstate}' END"
+        )
+        dbfaults.end(cursor.execute)
 
 
 @pytest.mark.parametrize("sqlstate", ["40P01", "40001"])
@@ -85,6 +71,20 @@ def test_other_errors_are_not_tried_again() -> None:
     with pytest.raises(OperationalError):
         work()
     assert len(calls) == 1
+
+
+def test_of_calls_within_each_other_only_the_outer_one_is_repeated() -> None:
+    calls: list[int] = []
+
+    @retried
+    def work() -> None:
+        calls.append(1)
+        with connection.cursor() as cursor:
+            cursor.execute("DO $$ BEGIN RAISE EXCEPTION 'injected' USING ERRCODE = '40P01'; END $$")
+
+    with pytest.raises(OperationalError):
+        retried(work)()
+    assert len(calls) == 1 + MOST_RETRIES
 
 
 def test_inside_the_transaction_of_another_nothing_is_tried_again(

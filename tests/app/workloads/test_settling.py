@@ -14,8 +14,9 @@ from portal.core import leases
 from portal.core.leases import LeaseLost
 from portal.core.models import User
 from portal.kube.types import Container, ObjectMeta, Pod, PodSpec, PodStatus, ResourceAmounts
+from tenants.ledger import Bounds
 from tenants.models import PoolLine, QuotaLine, Tenant
-from tenants.quotaservices import cohort_create, cohort_of_tenant_set
+from tenants.quotaservices import cohort_create, cohort_of_tenant_set, quota_set
 from tests.quota import set_limits, used_by
 from workloads.admission import QUEUE
 from workloads.ledgercheck import Difference, cluster_differences, differences
@@ -82,6 +83,49 @@ def test_a_holder_whose_lease_has_gone_settles_nothing(tenant: Tenant, held: Att
     with pytest.raises(LeaseLost):
         settle(lease)
     assert used_by(tenant)["gpus"] == 2
+
+
+def test_a_row_that_says_less_than_is_held_stops_nobody_and_the_check_still_says_what_is_wrong(
+    tenant: Tenant,
+    other_tenant: Tenant,
+    held: Attempt,
+    owner: User,
+    make_workload: MakeWorkload,
+    admit: Admit,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    beside = admit(make_workload(tenant, owner, gpus=1))
+    elsewhere = admit(make_workload(other_tenant, owner, gpus=3))
+    QuotaLine.objects.filter(tenant=tenant, type__key="gpus").update(used=1)  # of 3 held
+    release(held)
+    release(elsewhere)
+    assert settle() == 2
+    assert (used_by(other_tenant), used_by(tenant)) == ({}, {"cpu_millicores": 100, "memory_mib": 64, "pods": 1})
+    assert [record.levelname for record in caplog.records if "ledger_says_less" in record.getMessage()] == ["ERROR"]
+    assert differences() == [Difference("vision", "gpus", "used", 0, 1)]
+    release(beside)
+    assert settle() == 1
+    assert (used_by(tenant), differences()) == ({}, [])
+
+
+def test_a_pool_that_says_less_than_is_used_of_it_stops_nobody_either(
+    tenant: Tenant, held: Attempt, platform_admin: User, caplog: pytest.LogCaptureFixture
+) -> None:
+    cohort = cohort_create(actor=platform_admin, name="research")
+    cohort_of_tenant_set(actor=platform_admin, tenant=tenant, cohort=cohort)
+    quota_set(actor=platform_admin, tenant=tenant, bounds={"gpus": Bounds(nominal=4, lend_limit=4)})
+    PoolLine.objects.filter(cohort=cohort, type__key="gpus").update(used=1)  # of 2
+    release(held)
+    assert settle() == 1
+    assert [record.levelname for record in caplog.records if "ledger_says_less" in record.getMessage()] == ["ERROR"]
+    assert (used_by(tenant), PoolLine.objects.get(cohort=cohort, type__key="gpus").used, differences()) == ({}, 0, [])
+
+
+def test_what_is_held_of_a_type_without_a_row_stops_nobody(tenant: Tenant, held: Attempt) -> None:
+    QuotaLine.objects.filter(tenant=tenant, type__key="gpus").delete()
+    release(held)
+    assert settle() == 1
+    assert (used_by(tenant), differences()) == ({}, [])
 
 
 def test_the_check_finds_nothing_where_all_is_as_it_must_be(tenant: Tenant, held: Attempt) -> None:

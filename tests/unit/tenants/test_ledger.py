@@ -248,6 +248,10 @@ def test_a_hundred_thousand_random_events_leave_no_bound_passed_and_no_sum_wrong
         cohort.check()
 
 
+def test_a_pool_that_said_less_than_is_used_of_it_stops_at_nothing_when_that_comes_back() -> None:
+    assert give_back(Pair(line(4, lend=4, used=3), pool(4, 1)), 2) == Pair(line(4, lend=4, used=1), pool(4, 0))
+
+
 @given(st.integers(0, 20), st.integers(0, 20), st.integers(0, 20), st.integers(0, 20), st.integers(0, 20))
 def test_what_is_charged_and_given_back_leaves_everything_as_it_was(
     nominal: int, borrow: int, lendable: int, used: int, amount: int
