@@ -2,6 +2,7 @@
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
@@ -77,6 +78,12 @@ class Tenant(UUIDModel):
     applied_generation = models.PositiveIntegerField(default=0)
     applied_at = models.DateTimeField(null=True)
     cohort = models.ForeignKey("Cohort", null=True, blank=True, on_delete=models.PROTECT, related_name="tenants")
+
+    # what its work may be and how much of it at once (see `tenants.rules`); null = no bound
+    priorities = ArrayField(models.CharField(max_length=6), default=specs.usual_priorities)
+    max_runtime_s = models.PositiveIntegerField(null=True, blank=True)
+    max_running = models.PositiveIntegerField(null=True, blank=True)
+    max_waiting = models.PositiveIntegerField(null=True, blank=True)
 
     objects = TenantQuerySet.as_manager()
 

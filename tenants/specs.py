@@ -12,6 +12,7 @@ NAMESPACE_PREFIX = "berth-"
 RESERVED_SLUGS = frozenset({"system", "new"})
 
 MAX_TENANT_NAME = 120
+MAX_RUNTIME_S = 30 * 24 * 3600
 
 # Amounts of resources by the key of their type, whole numbers in the type's unit.
 Amounts = Mapping[str, int]
@@ -49,6 +50,24 @@ class Role(enum.StrEnum):
     VIEWER = "viewer"
     DEVELOPER = "developer"
     ADMIN = "admin"
+
+
+class Priority(enum.StrEnum):
+    """Whose turn comes first in the queue: in this order, and first come within one."""
+
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
+
+    @property
+    def rank(self) -> int:
+        """Its place in the order, as rows keep it: 0 comes first."""
+        return list(Priority).index(self)
+
+
+def usual_priorities() -> list[str]:
+    """Return what a new tenant allows: to go before others is for an administrator to grant."""
+    return [Priority.NORMAL.value, Priority.LOW.value]
 
 
 class Unit(enum.StrEnum):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import DateTimeField, Exists, F, Func, OuterRef, Q
@@ -20,7 +20,7 @@ from portal.core.models import ClusterStatus
 from portal.core.transactions import retried
 from tenants import quotas
 from tenants.models import Cohort, Tenant
-from tenants.specs import Amounts
+from tenants.specs import Priority
 from workloads import holdings, settling, tasks
 from workloads.models import Attempt, Workload
 from workloads.queue import ClusterView, NodeView, Plan, Snapshot, Wait, Waiting, plan
@@ -71,14 +71,14 @@ def tick(held: Held, *, now: datetime | None = None) -> int:
     return len(admitted)
 
 
-def preview(tenant: Tenant, asks: Amounts, *, now: datetime | None = None) -> Wait | None:
-    """Return why a request would wait if it were submitted now, last in the queue; None if it would start.
+def preview(asked: Waiting, *, now: datetime | None = None) -> Wait | None:
+    """Return why a request would wait if it were submitted now, the last of its priority; None if it would start.
 
     Six statements, eight where a tenant is in a cohort; nothing is written.
     """
-    asked = _Row(Waiting(uuid4(), tenant.pk, asks), "", 0, "", {})
-    snapshot = _snapshot([*_waiting(Workload.objects.filter(_QUEUED)), asked], now)
-    return plan(snapshot).wait.get(asked.item.id)
+    rows = [*_waiting(Workload.objects.filter(_QUEUED)), _Row(asked, "", 0, "", {})]
+    rows.sort(key=lambda row: row.item.priority.rank)  # within one the order stays
+    return plan(_snapshot(rows, now)).wait.get(asked.id)
 
 
 def _waiting(queryset: Any) -> list[_Row]:
@@ -88,15 +88,26 @@ def _waiting(queryset: Any) -> list[_Row]:
         "tenant_id",
         *ASKED_COLUMNS,
         "blocked",
+        "owner_id",
+        "priority_rank",
         "kube_name",
         "attempts_made",
         "reason_code",
         "reason_params",
     )
-    found = queryset.annotate(blocked=Exists(unreleased)).order_by("created", "id").values_list(*columns)
+    found = (
+        queryset.annotate(blocked=Exists(unreleased)).order_by("priority_rank", "created", "id").values_list(*columns)
+    )
+    priorities = list(Priority)
     return [
-        _Row(Waiting(workload_id, tenant_id, asked_by(*asked), blocked), kube_name, made, reason, params)
-        for workload_id, tenant_id, *asked, blocked, kube_name, made, reason, params in found
+        _Row(
+            Waiting(workload_id, tenant_id, asked_by(*asked), blocked, owner_id, priorities[rank]),
+            kube_name,
+            made,
+            reason,
+            params,
+        )
+        for workload_id, tenant_id, *asked, blocked, owner_id, rank, kube_name, made, reason, params in found
     ]
 
 

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from portal.core import units
 from workloads import explain
+from workloads.choices import PRIORITY_CHOICES
 from workloads.compare import Change, Difference, Line, LineKind, outcome_of, spec_differences
 from workloads.models import Workload
 from workloads.timeline import clock_text
@@ -32,6 +33,7 @@ _LABELS: Mapping[str, Promise] = {
     "resources.gpus": gettext_lazy("GPUs"),
     "max_runtime_s": gettext_lazy("Time limit"),
     "retries": gettext_lazy("Retries"),
+    "priority": gettext_lazy("Priority"),
     "template": gettext_lazy("Template"),
     "template_version": gettext_lazy("Template version"),
 }
@@ -41,9 +43,10 @@ _VALUES: Mapping[str, Callable[[Any], str]] = {
     "resources.cpu_millicores": units.cpu_text,
     "resources.memory_mib": units.memory_text,
     "max_runtime_s": units.duration_text,
+    "priority": lambda value: str(dict(PRIORITY_CHOICES).get(value, value)),
 }
 _PLAIN = frozenset({"resources.cpu_millicores", "resources.memory_mib", "resources.gpus", "max_runtime_s", "retries"})
-_PLAIN |= {"title", "summary", "template_version"}
+_PLAIN |= {"title", "summary", "priority", "template_version"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

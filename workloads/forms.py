@@ -3,7 +3,7 @@
 import shlex
 import uuid
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -12,7 +12,10 @@ from django.utils.translation import gettext_lazy as _
 
 from portal.core.errors import Rejected
 from portal.core.fields import CpuField, DurationField, MemoryField
+from tenants.models import Tenant
+from tenants.specs import Priority
 from workloads import specs
+from workloads.choices import PRIORITY_CHOICES
 from workloads.explain import problem_texts
 from workloads.specs import JobSpec, Resources
 
@@ -75,6 +78,12 @@ class JobForm(forms.Form):
         required=False,
         help_text=_("How often a failed run is tried again"),
     )
+    priority = forms.ChoiceField(
+        label=_("Priority"),
+        choices=PRIORITY_CHOICES,
+        required=False,
+        help_text=_("Whose turn comes first; within one, first come, first served"),
+    )
 
     def clean_command(self) -> tuple[str, ...]:
         return _words(self.cleaned_data["command"])
@@ -101,6 +110,15 @@ class JobForm(forms.Form):
     def spec(self) -> JobSpec:
         """Return the spec of a form that is valid."""
         return _spec_of(self.cleaned_data)
+
+    def offer(self, tenant: Tenant) -> None:
+        """Let only be chosen what a tenant allows; of a single priority nothing is asked."""
+        field, allowed = cast("forms.ChoiceField", self.fields["priority"]), tenant.priorities
+        field.choices = [(value, label) for value, label in PRIORITY_CHOICES if value in allowed]
+        if len(allowed) == 1:
+            field.widget = forms.HiddenInput()
+        if self.initial.get("priority") not in allowed:
+            self.initial["priority"] = Priority.NORMAL if Priority.NORMAL in allowed else allowed[0]
 
     def reject(self, rejected: Rejected) -> None:
         """Show a service's complaints at their fields; what has no field here stands on top."""
@@ -135,6 +153,11 @@ class AskForm(forms.Form):
     cpu_millicores = CpuField()
     memory_mib = MemoryField()
     gpus = forms.IntegerField(min_value=0, required=False)
+    priority = forms.ChoiceField(choices=PRIORITY_CHOICES, required=False)
+
+    def priority_asked(self) -> str:
+        """Return the priority of a form that is valid; the usual one where none is said."""
+        return self.cleaned_data["priority"] or Priority.NORMAL.value
 
     def resources(self) -> Resources:
         """Return the sizes of a form that is valid."""
@@ -163,6 +186,7 @@ def initial_of(spec: Mapping[str, Any], *, parent: uuid.UUID | None = None) -> d
         "gpus": resources.get("gpus", 0),
         "max_runtime_s": spec.get("max_runtime_s", DEFAULT_RUNTIME_S),
         "retries": spec.get("retries", 0),
+        "priority": spec.get("priority", Priority.NORMAL.value),
     }
 
 
@@ -179,6 +203,7 @@ _STAND_INS: dict[str, Any] = {
     "gpus": 0,
     "max_runtime_s": None,
     "retries": 0,
+    "priority": Priority.NORMAL.value,
     "template": "",
     "template_version": None,
 }
@@ -197,6 +222,7 @@ def _spec_of(values: Mapping[str, Any]) -> JobSpec:
         env=values["env"],
         max_runtime_s=values["max_runtime_s"],
         retries=values["retries"] or 0,
+        priority=values["priority"] or Priority.NORMAL.value,
         template=values.get("template") or "",
         template_version=values.get("template_version"),
     )

@@ -1,9 +1,10 @@
 """Decides who starts now and why the others wait. Pure: a snapshot in, a plan out; the same snapshot, the same plan.
 
-First come, first served by (created, id). Within a tenant the first that does not fit holds up those behind it. Who
-waits to borrow has what it would borrow kept from other borrowers of its cohort, and over all tenants who finds no room
-in the cluster has its room kept, so that smaller ones behind cannot starve it. What a tenant's own quota or no node
-could ever hold holds up nobody. Single nodes are not chosen here: that is the scheduler's.
+First come, first served within a priority; the order of `waiting` is the caller's. Within a tenant the first that does
+not fit holds up those behind it. Who waits to borrow has what it would borrow kept from other borrowers of its cohort,
+and over all tenants who finds no room in the cluster has its room kept, so that smaller ones behind cannot starve it.
+What a tenant's own quota or no node could ever hold holds up nobody. Single nodes are not chosen here: that is the
+scheduler's.
 """
 
 import enum
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from tenants.ledger import Book, Pair, Short, Shortage
-from tenants.specs import Amounts
+from tenants.specs import Amounts, Priority
 from workloads.specs import Reason
 
 
@@ -40,11 +41,13 @@ class Waiting(NamedTuple):
     tenant_id: UUID
     asks: Amounts
     blocked: bool = False
+    owner_id: UUID | None = None
+    priority: Priority = Priority.NORMAL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """All that a plan depends on; `waiting` is in the order of (created, id), `held` is what all attempts hold.
+    """All that a plan depends on; `waiting` is in order: by (priority, created, id). `held` is what all attempts hold.
 
     `ready` are the tenants whose namespace is complete, `book` their ledger with that of their cohorts.
     """

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from tenants.specs import CPU, GPUS, MEMORY, PODS, Amounts
+from tenants.specs import CPU, GPUS, MAX_RUNTIME_S, MEMORY, PODS, Amounts, Priority
 
 
 class State(enum.StrEnum):
@@ -102,7 +102,6 @@ MAX_ENV_NAME = 253
 MAX_IMAGE = 500
 MAX_REPOSITORY = 255
 MAX_RETRIES = 10
-MAX_RUNTIME_S = 30 * 24 * 3600
 MIN_MEMORY_MIB = 16
 MIN_CPU_MILLICORES = 10
 EPHEMERAL_STORAGE_MIB = 2_048
@@ -142,6 +141,7 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     env: dict[str, str] = msgspec.field(default_factory=dict)
     max_runtime_s: int | None = None
     retries: int = 0
+    priority: str = Priority.NORMAL.value
     template: str = ""
     template_version: int | None = None
 
@@ -218,6 +218,7 @@ def spec_problems(spec: JobSpec) -> list[Problem]:
         *env_problems(spec.env),
         *_least_problems(spec.resources),
         *_template_problems(spec),
+        *([] if spec.priority in set(Priority) else [Problem("priority", "unknown_priority")]),
         *_range_problems("retries", spec.retries, 0, MAX_RETRIES),
         *([] if spec.max_runtime_s is None else _range_problems("max_runtime_s", spec.max_runtime_s, 1, MAX_RUNTIME_S)),
     ]

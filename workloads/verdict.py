@@ -3,14 +3,17 @@
 import enum
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
+from portal.core.models import User
 from tenants.models import Tenant
+from tenants.specs import MEMORY, Priority
 from workloads import admission, explain
 from workloads.models import Workload
-from workloads.queue import Wait
+from workloads.queue import Wait, Waiting
 from workloads.specs import Problem, Reason, Resources, State, asked_in
 
 
@@ -43,6 +46,11 @@ class Verdict:
     button: str
 
 
+def asking(*, user: User, tenant: Tenant, resources: Resources, priority: str) -> Waiting:
+    """Return a request as it would stand in the queue, of this person, if it were submitted now."""
+    return Waiting(uuid4(), tenant.pk, asked_in(resources), owner_id=user.pk, priority=Priority(priority))
+
+
 @dataclass(slots=True)
 class _Asked:
     """A request as `explain` reads it."""
@@ -53,9 +61,9 @@ class _Asked:
     memory_mib: int
 
 
-def forecast_of(tenant: Tenant, resources: Resources) -> Forecast:
+def forecast_of(asked: Waiting) -> Forecast:
     """Return what the queue would do with a request now. At most eight statements, nothing is written."""
-    wait = admission.preview(tenant, asked_in(resources))
+    wait = admission.preview(asked)
     if wait is None:
         return Forecast(Answer.NOW, Reason.NONE, "", None)
     params = dict(wait.params)
@@ -64,7 +72,7 @@ def forecast_of(tenant: Tenant, resources: Resources) -> Forecast:
         Answer.NEVER if never else Answer.QUEUED,
         wait.reason,
         explain.reason_text(wait.reason, params),
-        explain.explanation(_Asked(State.QUEUED, wait.reason, params, resources.memory_mib)),
+        _card(asked, wait),
     )
 
 
@@ -72,29 +80,36 @@ def place_of(workload: Workload) -> int | None:
     """Return a waiting workload's place among its tenant's, from 1; None for one that does not wait. One statement."""
     if workload.state != State.QUEUED:
         return None
+    rank = workload.priority_rank
     earlier = Q(created__lt=workload.created) | Q(created=workload.created, id__lt=workload.pk)
-    return Workload.objects.filter(earlier, tenant=workload.tenant_id, state=State.QUEUED).count() + 1
+    ahead = Q(priority_rank__lt=rank) | Q(earlier, priority_rank=rank)
+    return Workload.objects.filter(ahead, tenant=workload.tenant_id, state=State.QUEUED).count() + 1
 
 
-def last_place_in(tenant: Tenant) -> int:
+def last_place_of(asked: Waiting) -> int:
     """Return the place that a request submitted now would have among those of its tenant that wait. One statement."""
-    return Workload.objects.filter(tenant=tenant, state=State.QUEUED).count() + 1
+    waiting = Workload.objects.filter(tenant=asked.tenant_id, state=State.QUEUED)
+    return waiting.filter(priority_rank__lte=asked.priority.rank).count() + 1
 
 
-def verdict_of(tenant: Tenant, resources: Resources) -> Verdict:
+def verdict_of(asked: Waiting) -> Verdict:
     """Return what would happen to a request if it were submitted now. At most eight statements, nothing is written."""
-    wait = admission.preview(tenant, asked_in(resources))
+    wait = admission.preview(asked)
     if wait is None:
         return Verdict("ok", "bolt", _("Starts now"), _("The tenant's limits and the cluster have room."), _("Submit"))
     if _above_ceiling(wait):
         most = wait.params.get("ceiling", wait.params["limit"])
         problem = Problem(str(wait.params["resource"]), "above_tenant", {**wait.params, "limit": most})
         return Verdict("bad", "ban", _("Can never start"), explain.problem_text(problem), _("Submit"))
-    card = explain.explanation(_Asked(State.QUEUED, wait.reason, dict(wait.params), resources.memory_mib))
+    card = _card(asked, wait)
     sentence = card.sentence if card else ""
     if wait.reason is Reason.TOO_LARGE:
         return Verdict("bad", "ban", _("Cannot start as things are"), sentence, _("Submit"))
     return Verdict("warn", "clock-hour-4", _("Joins the queue"), sentence, _("Submit, joins the queue"))
+
+
+def _card(asked: Waiting, wait: Wait) -> explain.Explanation | None:
+    return explain.explanation(_Asked(State.QUEUED, wait.reason, dict(wait.params), asked.asks.get(MEMORY, 0)))
 
 
 def _above_ceiling(wait: Wait) -> bool:

@@ -20,8 +20,8 @@ from tenants.specs import GPUS
 from workloads import selectors, services, templatereads
 from workloads.forms import AskForm, SubmitForm, initial_of
 from workloads.models import Workload
-from workloads.specs import MAX_TEMPLATE_VERSION, TERMINAL, asked_in
-from workloads.verdict import verdict_of
+from workloads.specs import MAX_TEMPLATE_VERSION, TERMINAL
+from workloads.verdict import asking, verdict_of
 
 MAX_DIGITS = 12
 
@@ -45,7 +45,7 @@ def verdict(request: HttpRequest) -> HttpResponse:
     tenant = selectors.submit_tenant(user=user, slug=request.GET.get("tenant", ""))
     if tenant is None:
         raise NotVisible
-    return render(request, "workloads/verdict.html", _verdict_context(tenant, AskForm(request.GET)))
+    return render(request, "workloads/verdict.html", _verdict_context(user, tenant, AskForm(request.GET)))
 
 
 @route(Action.WORKLOAD_CANCEL)
@@ -103,7 +103,8 @@ def _form_page(
     request: HttpRequest, tenant: Tenant, form: SubmitForm, *, status: int = 200, first_id: str | None = None
 ) -> HttpResponse:
     user = person(request)
-    beside = _verdict_context(tenant, AskForm({name: form[name].value() for name in AskForm.base_fields}))
+    form.offer(tenant)
+    beside = _verdict_context(user, tenant, AskForm({name: form[name].value() for name in AskForm.base_fields}))
     tiles, chosen = templatereads.tiles(user=user, tenant=tenant), form["template"].value()
     context = {
         "tenant": tenant,
@@ -129,15 +130,17 @@ def _source(user: User, parent: Any) -> Workload | None:
     return rows[0] if rows else None
 
 
-def _verdict_context(tenant: Tenant, ask: AskForm) -> dict[str, Any]:
+def _verdict_context(user: User, tenant: Tenant, ask: AskForm) -> dict[str, Any]:
     """Return what stands beside the form: the tenant's limits and, where the sizes can be read, the verdict."""
-    asked = ask.resources() if ask.is_valid() else None
+    asked = None
+    if ask.is_valid():
+        asked = asking(user=user, tenant=tenant, resources=ask.resources(), priority=ask.priority_asked())
     lines = quota_lines([tenant])[tenant.pk]
     return {
         "tenant": tenant,
         "has_gpus": any(line.type.key == GPUS and line.nominal + line.borrow_limit for line in lines),
-        "gauges": quota_gauges(lines, asked_in(asked) if asked else {}),
-        "verdict": verdict_of(tenant, asked) if asked else None,
+        "gauges": quota_gauges(lines, asked.asks if asked else {}),
+        "verdict": verdict_of(asked) if asked else None,
     }
 
 

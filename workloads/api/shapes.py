@@ -5,9 +5,11 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
+from tenants.specs import Priority
 from workloads.specs import EndState, State
 from workloads.verdict import Answer
 
+PRIORITIES = [priority.value for priority in Priority]
 STATES = [state.value for state in State]
 _Shape = serializers.Serializer[Any]
 
@@ -46,6 +48,7 @@ class WorkloadRowSerializer(ReasonSerializer):
     started_at = _Moment()
     ended_at = _Moment()
     exit_code = serializers.IntegerField(allow_null=True)
+    priority = serializers.ChoiceField(choices=PRIORITIES)
     resources = SizesSerializer()
 
 
@@ -130,6 +133,7 @@ class StoredSpecSerializer(_Shape):
     resources = SizesSerializer()
     max_runtime_s = serializers.IntegerField(allow_null=True)
     retries = serializers.IntegerField()
+    priority = serializers.ChoiceField(choices=PRIORITIES)
     template = serializers.CharField(allow_blank=True)
     template_version = serializers.IntegerField(allow_null=True)
 

@@ -18,6 +18,7 @@ _TEXTS: Mapping[str, Promise] = {
     "name_long": gettext_lazy("Has %(length)s characters; %(limit)s are possible."),
     "name_form": gettext_lazy("Use small letters a–z, digits and hyphens; begin and end with a letter or digit."),
     "unknown_kind": gettext_lazy("There is no such kind of workload."),
+    "unknown_priority": gettext_lazy("There is no such priority."),
     "unknown_template": gettext_lazy("There is no such template. Choose one of those shown."),
     "unknown_version": gettext_lazy("The template has no such version."),
     "image_long": gettext_lazy("Has %(length)s characters; %(limit)s are possible."),
