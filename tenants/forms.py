@@ -8,9 +8,10 @@ from django.utils.translation import gettext_lazy as _
 
 from portal.core.directory import person_named
 from portal.core.errors import Rejected
-from portal.core.fields import CpuField, MemoryField
+from portal.core.fields import CpuField, DurationField, MemoryField
 from portal.core.models import User
-from tenants import specs
+from tenants import rules, specs
+from tenants.choices import PRIORITY_CHOICES
 from tenants.models import Cohort, Membership, ResourceType, Tenant
 from tenants.quotaservices import MAX_COHORT_NAME
 from tenants.specs import CPU, GPUS, MEMORY, PODS, Unit
@@ -59,6 +60,26 @@ class TenantForm(RejectingForm):
     """A tenant's name and the bounds of its quota: `<key>-<bound>`, borrowing and lending only within a cohort."""
 
     name = forms.CharField(label=_("Name"), max_length=specs.MAX_TENANT_NAME, help_text=_("As people call the team"))
+    priorities = forms.MultipleChoiceField(
+        label=_("Priorities that its work may have"),
+        choices=PRIORITY_CHOICES,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_("High goes before the work of all tenants."),
+    )
+    max_runtime_s = DurationField(
+        label=_("Longest time limit"),
+        required=False,
+        help_text=_("Work that names none gets this one. Empty: no bound"),
+    )
+    max_running = forms.IntegerField(
+        label=_("Workloads that run at once"), min_value=1, required=False, help_text=_("Empty: no bound")
+    )
+    max_waiting = forms.IntegerField(
+        label=_("Workloads that wait"),
+        min_value=1,
+        required=False,
+        help_text=_("One more is refused at submission. Empty: no bound"),
+    )
     keep = forms.BooleanField(
         label=_("Keep what is held beyond a new limit until its work ends"),
         required=False,
@@ -68,7 +89,7 @@ class TenantForm(RejectingForm):
     def __init__(self, *args: Any, tenant: Tenant, types: Sequence[ResourceType], **kwargs: Any) -> None:
         lines = {line.type_id: line for line in kwargs.pop("lines")}
         super().__init__(*args, **kwargs)
-        self.initial = {"name": tenant.name, **self.initial}
+        self.initial = {"name": tenant.name, **rules.rules_of(tenant), **self.initial}
         self._bounds = _BOUNDS if tenant.cohort_id else _BOUNDS[:1]
         self._types = list(types)
         for found in self._types:
@@ -79,6 +100,10 @@ class TenantForm(RejectingForm):
     def rows(self) -> list[tuple[ResourceType, list[forms.BoundField]]]:
         """Return the fields of each resource type."""
         return [(found, [self[f"{found.key}-{bound}"] for bound, _label in self._bounds]) for found in self._types]
+
+    def rules(self) -> dict[str, Any]:
+        """Return the rules of a form that is valid."""
+        return {name: self.cleaned_data[name] for name in rules.NAMES}
 
     def quota(self) -> dict[str, dict[str, int]]:
         """Return the bounds of a form that is valid."""

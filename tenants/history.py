@@ -104,7 +104,25 @@ def _changes(before: Values, after: Values) -> str:
     labels = {"name": _("name"), "full_name": _("full name"), "email": _("email address")}
     changed = [name for name in labels if name in after and before.get(name) != after[name]]
     parts = [f"{labels[name]}: {before.get(name) or '–'} → {after[name] or '–'}" for name in changed]
+    parts += _rules_changes(before.get("rules"), after.get("rules"))
     return "; ".join([*parts, *_quota_changes(before.get("quota"), after.get("quota"))]) or _("preferences")
+
+
+def _rules_changes(before: Any, after: Any) -> list[str]:
+    """Return changes of a tenant's rules; "–" is no bound."""
+    if not isinstance(before, Mapping) or not isinstance(after, Mapping):
+        return []
+    labels = {
+        "priorities": _("priorities"),
+        "max_runtime_s": _("longest time limit (seconds)"),
+        "max_running": _("workloads that run at once"),
+        "max_waiting": _("workloads that wait"),
+    }
+    return [f"{labels[name]}: {_rule(before.get(name))} → {_rule(after[name])}" for name in labels if name in after]
+
+
+def _rule(value: Any) -> str:
+    return ", ".join(str(each) for each in value) if isinstance(value, list) else str(value or "–")
 
 
 def _quota_changes(before: Any, after: Any) -> list[str]:

@@ -17,10 +17,9 @@ from tenants import quotas, specs
 from tenants.gauges import amount_text
 from tenants.ledger import Bounds, NeedsChoice, bounds_problems
 from tenants.models import Cohort, ResourceType, Tenant
-from tenants.specs import Amounts, Unit
+from tenants.specs import QUEUE_WAKE, Amounts, Unit
 
 MAX_COHORT_NAME = 120
-_QUEUE_WAKE = "queue"
 _PROBLEMS = {
     "negative": gettext_lazy("Enter a number of 0 or more."),
     "lend_above_nominal": gettext_lazy("A tenant can lend at most its nominal quota."),
@@ -70,7 +69,7 @@ def quota_change(
             errors[key] = [_needs_choice(Unit(types[key].unit), choice)]
     reject(errors)
     quotas.book_write(book)
-    wake(_QUEUE_WAKE)
+    wake(QUEUE_WAKE)
     return {key: asdict(old[key]) for key in changed}, {key: asdict(bounds) for key, bounds in changed.items()}
 
 
@@ -117,7 +116,7 @@ def cohort_of_tenant_set(*, actor: User, tenant: Tenant, cohort: Cohort | None, 
         audit.record(
             actor=actor, action="tenant.cohort", target=locked, tenant_id=locked.pk, before=names[0], after=names[1]
         )
-        wake(_QUEUE_WAKE)
+        wake(QUEUE_WAKE)
     return locked
 
 

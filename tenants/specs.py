@@ -13,6 +13,8 @@ RESERVED_SLUGS = frozenset({"system", "new"})
 
 MAX_TENANT_NAME = 120
 MAX_RUNTIME_S = 30 * 24 * 3600
+MOST_WORKLOADS = 100_000
+QUEUE_WAKE = "queue"
 
 # Amounts of resources by the key of their type, whole numbers in the type's unit.
 Amounts = Mapping[str, int]

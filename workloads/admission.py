@@ -21,7 +21,7 @@ from portal.core.transactions import retried
 from tenants import quotas
 from tenants.models import Cohort, Tenant
 from tenants.specs import Priority
-from workloads import holdings, settling, tasks
+from workloads import holdings, settling, sharebook, tasks
 from workloads.models import Attempt, Workload
 from workloads.queue import ClusterView, NodeView, Plan, Snapshot, Wait, Waiting, plan
 from workloads.specs import ASKED_COLUMNS, Desired, Reason, State, asked_by
@@ -50,8 +50,9 @@ class _Row:
 def tick(held: Held, *, now: datetime | None = None) -> int:
     """Admit what fits and say of the others why they wait; return how many were admitted (at most 200).
 
-    A constant number of statements. `now` stands for the database's clock in judging staleness. Hints a reconcile for
-    each admitted. Raises LeaseLost, and then has written nothing.
+    A constant number of statements, two more where a tenant bounds shares or how many run. `now` stands for the
+    database's clock in judging staleness. Hints a reconcile for each admitted. Raises LeaseLost, and then has written
+    nothing.
     """
     settling.settle(held)
     rows = _waiting(Workload.objects.filter(_QUEUED))
@@ -74,7 +75,7 @@ def tick(held: Held, *, now: datetime | None = None) -> int:
 def preview(asked: Waiting, *, now: datetime | None = None) -> Wait | None:
     """Return why a request would wait if it were submitted now, the last of its priority; None if it would start.
 
-    Six statements, eight where a tenant is in a cohort; nothing is written.
+    Six statements, eight where a tenant is in a cohort, and one more with shares; nothing is written.
     """
     rows = [*_waiting(Workload.objects.filter(_QUEUED)), _Row(asked, "", 0, "", {})]
     rows.sort(key=lambda row: row.item.priority.rank)  # within one the order stays
@@ -124,6 +125,7 @@ def _snapshot(rows: Sequence[_Row], now: datetime | None) -> Snapshot:
         held=holdings.held_by_all(),
         cohort_names=dict(Cohort.objects.filter(pk__in=cohorts).values_list("pk", "name")) if cohorts else {},
         stale_since=since,
+        shares=sharebook.shares_of(tenants),
     )
 
 
@@ -169,6 +171,7 @@ def _admit(snapshot: Snapshot, candidates: Sequence[UUID], others: Sequence[UUID
         snapshot,
         ready=_ready(tenants),
         book=book,
+        shares=sharebook.shares_of(tenants),
         held=holdings.held_by_all(),
         waiting=[row.item for row in rows.values()],
     )

@@ -1,8 +1,7 @@
-"""What people call the words that rows keep: states, who may see a template, priorities."""
+"""What people call the words that rows keep: states and who may see a template."""
 
 from django.utils.translation import gettext_lazy as _
 
-from tenants.specs import Priority
 from workloads import specs
 
 _STATE_LABELS = {
@@ -22,5 +21,3 @@ _VISIBILITY_LABELS = {
     specs.Visibility.PUBLIC: _("Everyone"),
 }
 VISIBILITY_CHOICES = [(visibility.value, label) for visibility, label in _VISIBILITY_LABELS.items()]
-PRIORITY_LABELS = {Priority.HIGH: _("High"), Priority.NORMAL: _("Normal"), Priority.LOW: _("Low")}
-PRIORITY_CHOICES = [(priority.value, label) for priority, label in PRIORITY_LABELS.items()]

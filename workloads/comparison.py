@@ -10,8 +10,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from portal.core import units
+from tenants.choices import PRIORITY_CHOICES
 from workloads import explain
-from workloads.choices import PRIORITY_CHOICES
 from workloads.compare import Change, Difference, Line, LineKind, outcome_of, spec_differences
 from workloads.models import Workload
 from workloads.timeline import clock_text

@@ -10,12 +10,13 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from portal.core import units
 from portal.core.errors import Rejected
 from portal.core.fields import CpuField, DurationField, MemoryField
+from tenants.choices import PRIORITY_CHOICES
 from tenants.models import Tenant
 from tenants.specs import Priority
 from workloads import specs
-from workloads.choices import PRIORITY_CHOICES
 from workloads.explain import problem_texts
 from workloads.specs import JobSpec, Resources
 
@@ -118,7 +119,11 @@ class JobForm(forms.Form):
         if len(allowed) == 1:
             field.widget = forms.HiddenInput()
         if self.initial.get("priority") not in allowed:
-            self.initial["priority"] = Priority.NORMAL if Priority.NORMAL in allowed else allowed[0]
+            self.initial["priority"] = Priority.NORMAL.value if Priority.NORMAL in allowed else allowed[0]
+        if (most_s := tenant.max_runtime_s) is not None:
+            self.initial["max_runtime_s"] = min(self.initial.get("max_runtime_s") or most_s, most_s)
+            most = {"limit": units.duration_text(most_s)}
+            self.fields["max_runtime_s"].help_text = gettext("At most %(limit)s here; empty: this limit") % most
 
     def reject(self, rejected: Rejected) -> None:
         """Show a service's complaints at their fields; what has no field here stands on top."""

@@ -13,8 +13,9 @@ from django.utils.translation import gettext_lazy as _
 
 from portal.core.models import User
 from tenants import roles
+from tenants.choices import PRIORITY_CHOICES
 from tenants.specs import Priority, slug_valid
-from workloads.choices import PRIORITY_CHOICES, STATE_CHOICES
+from workloads.choices import STATE_CHOICES
 from workloads.models import SavedFilter
 from workloads.selectors import Cursor, Filters, cursor_of
 from workloads.specs import ACTIVE, KINDS, State

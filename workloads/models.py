@@ -10,10 +10,11 @@ from django.utils.functional import Promise
 from portal.core.models import User, UUIDModel
 from portal.core.policy import Action
 from tenants import roles
+from tenants.choices import PRIORITY_LABELS
 from tenants.models import Tenant
 from tenants.specs import PODS, Priority
 from workloads import shippedtexts, specs
-from workloads.choices import PRIORITY_LABELS, STATE_CHOICES, VISIBILITY_CHOICES
+from workloads.choices import STATE_CHOICES, VISIBILITY_CHOICES
 from workloads.generated import priority_rank_of_spec, text_of_spec
 
 _TERMINAL = [state.value for state in sorted(specs.TERMINAL)]

@@ -3,7 +3,8 @@
 First come, first served within a priority; the order of `waiting` is the caller's. Within a tenant the first that does
 not fit holds up those behind it. Who waits to borrow has what it would borrow kept from other borrowers of its cohort,
 and over all tenants who finds no room in the cluster has its room kept, so that smaller ones behind cannot starve it.
-What a tenant's own quota or no node could ever hold holds up nobody. Single nodes are not chosen here: that is the
+What a tenant's own quota or no node could ever hold holds up nobody. Who is above a share, their own or their
+priority's, holds up only those behind who have the same. Single nodes are not chosen here: that is the
 scheduler's.
 """
 
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from tenants.ledger import Book, Pair, Short, Shortage
+from tenants.shares import Holder, Over, Shares, Who, Whose
 from tenants.specs import Amounts, Priority
 from workloads.specs import Reason
 
@@ -49,7 +51,8 @@ class Waiting(NamedTuple):
 class Snapshot:
     """All that a plan depends on; `waiting` is in order: by (priority, created, id). `held` is what all attempts hold.
 
-    `ready` are the tenants whose namespace is complete, `book` their ledger with that of their cohorts.
+    `ready` are the tenants whose namespace is complete, `book` their ledger with that of their cohorts, `shares` what
+    their people and priorities may hold of it.
     """
 
     cluster: ClusterView
@@ -60,6 +63,7 @@ class Snapshot:
     held: Amounts
     cohort_names: Mapping[UUID, str] = field(default_factory=dict)
     stale_since: str = ""
+    shares: Shares = field(default_factory=Shares)
 
 
 class Wait(NamedTuple):
@@ -107,6 +111,7 @@ def _everybody_waits(snapshot: Snapshot) -> Wait | None:
 
 _BEHIND_TENANT = Wait(Reason.BEHIND_OTHERS, {"scope": "tenant"})
 _BEHIND_COHORT = Wait(Reason.BEHIND_OTHERS, {"scope": "cohort"})
+_BEHIND_SHARE = {whose: Wait(Reason.BEHIND_OTHERS, {"scope": whose.value}) for whose in Whose}
 _BEHIND_CLUSTER = Wait(Reason.BEHIND_OTHERS, {"scope": "cluster"})
 _NOT_READY = Wait(Reason.TENANT_NOT_READY, {})
 
@@ -116,7 +121,7 @@ class _Room:
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._ready, self._cohort_names = snapshot.ready, snapshot.cohort_names
-        self._book = snapshot.book.copy()
+        self._book, self._shares = snapshot.book.copy(), snapshot.shares.copy()
         self._keys = list(dict.fromkeys(key for node in snapshot.nodes for key in node.offers))
         self._node_sizes = _undominated([self._size(node.offers) for node in snapshot.nodes])
         self._free = dict.fromkeys(self._keys, 0)
@@ -127,29 +132,52 @@ class _Room:
         self._kept: dict[str, int] = {}
         self._pool_kept: dict[tuple[UUID, str], int] = {}
         self._held_up: set[UUID] = set()
+        self._holders_held_up: set[tuple[UUID, Holder]] = set()
 
     def take(self, item: Waiting) -> Wait | None:
         """Take what a workload asks, or say why it waits; whoever waits for room holds up those behind it."""
         if item.tenant_id not in self._ready:
             return _NOT_READY
-        never = self._never(item)
-        if never is not None:
-            return never
-        if item.tenant_id in self._held_up:
-            return _BEHIND_TENANT
+        who = Who(item.tenant_id, item.owner_id, item.priority)
+        passed = self._never(item, who) or self._shut_out(item, who)
+        if passed is not None:
+            return passed
         wait = self._over_quota(item) or self._pool_is_kept(item) or self._no_capacity(item)
         if wait is not None:
             self._held_up.add(item.tenant_id)
             return wait
         self._book.charge(item.tenant_id, item.asks)
+        self._shares.charge(who, item.asks)
         _add(self._free, item.asks, -1)
         return None
 
-    def _never(self, item: Waiting) -> Wait | None:
+    def _shut_out(self, item: Waiting, who: Who) -> Wait | None:
+        """Return a wait for what its tenant, its owner's share or its priority's lets in no more of now.
+
+        It keeps no room for itself, and does not hold up the tenant's other work.
+        """
+        tenant, most = item.tenant_id, self._shares.most_running(item.tenant_id)
+        if most is not None and self._shares.running(tenant) >= most:
+            return Wait(Reason.MAX_RUNNING, {"running": self._shares.running(tenant), "limit": most})
+        if tenant in self._held_up:
+            return _BEHIND_TENANT
+        for whose, holder in ((Whose.USER, who.owner), (Whose.PRIORITY, who.priority)):
+            if (tenant, holder) in self._holders_held_up:
+                return _BEHIND_SHARE[whose]
+        over = self._shares.over(who, item.asks)
+        if over is None:
+            return None
+        self._holders_held_up.add((tenant, over.holder))
+        return _over_share(over)
+
+    def _never(self, item: Waiting, who: Who) -> Wait | None:
         """Return why it cannot start however long it waits, as things are; such a one holds up nobody."""
         short = self._book.above_ceiling(item.tenant_id, item.asks)
         if short is not None:
             return self._over(short, item)
+        over = self._shares.never(who, item.asks)
+        if over is not None:
+            return _over_share(over)
         if any(not self._lacking(size, item.asks) for size in self._node_sizes):
             return None
         lacking, largest = self._nearest(item.asks)
@@ -228,6 +256,12 @@ class _Room:
                 "lendable": max(0, short.pair.room - own),
             }
         return Wait(Reason.OVER_QUOTA, params)
+
+
+def _over_share(over: Over) -> Wait:
+    params = {"whose": over.whose.value, "resource": over.key, "asked": over.asked, "held": over.held}
+    params["limit"] = over.limit
+    return Wait(Reason.OVER_SHARE, params | ({"priority": over.holder} if over.whose is Whose.PRIORITY else {}))
 
 
 def _from_pool(pair: Pair, amount: int) -> int:

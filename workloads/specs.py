@@ -61,6 +61,8 @@ class Reason(enum.StrEnum):
     CLUSTER_STALE = "cluster_stale"
     TENANT_NOT_READY = "tenant_not_ready"
     OVER_QUOTA = "over_quota"
+    OVER_SHARE = "over_share"
+    MAX_RUNNING = "max_running"
     NO_CAPACITY = "no_capacity"
     NO_NODE = "no_node"
     TOO_LARGE = "too_large"

@@ -15,12 +15,13 @@ from portal.core.errors import Conflict, NotVisible, Rejected
 from portal.core.models import User
 from portal.core.policy import Action
 from portal.core.routes import person, route
+from tenants.choices import PRIORITY_CHOICES
 from tenants.history import Told, told_entries
 from tenants.models import Tenant
 from tenants.selectors import has_quota
 from tenants.specs import GPUS
 from workloads import comparison, presentation, selectors, templatereads, templating
-from workloads.choices import PRIORITY_CHOICES, VISIBILITY_CHOICES
+from workloads.choices import VISIBILITY_CHOICES
 from workloads.compare import spec_differences
 from workloads.models import Template, TemplateVersion
 from workloads.specs import MAX_TEMPLATE_VERSION, Visibility

@@ -19,7 +19,7 @@ from tenants.models import Tenant
 from workloads import images, specs
 from workloads.explain import problem_texts
 from workloads.models import Template, TemplateVersion
-from workloads.services import size_problems_in
+from workloads.services import tenant_problems
 from workloads.specs import JobSpec, Visibility
 
 DEFAULT_ICON = "file-text"
@@ -202,7 +202,7 @@ def _free_slug(tenant: Tenant, asked: str, title: str) -> str:
 
 
 def _reject_draft(draft: Draft, tenant: Tenant | None, *, slug: str = "") -> None:
-    problems = [*specs.spec_problems(draft.spec), *(size_problems_in(tenant, draft.spec) if tenant else [])]
+    problems = [*specs.spec_problems(draft.spec), *(tenant_problems(tenant, draft.spec) if tenant else [])]
     errors: dict[str, list[Text]] = {field: list(texts) for field, texts in problem_texts(problems).items()}
     errors |= _text_errors("title", draft.title, specs.MAX_TEMPLATE_TITLE, required=True)
     errors |= _text_errors("summary", draft.summary, specs.MAX_TEMPLATE_SUMMARY)

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from portal.core.models import User
 from tenants.models import Tenant
 from tenants.specs import MEMORY, Priority
-from workloads import admission, explain
+from workloads import admission, explain, rules
 from workloads.models import Workload
 from workloads.queue import Wait, Waiting
 from workloads.specs import Problem, Reason, Resources, State, asked_in
@@ -62,12 +62,12 @@ class _Asked:
 
 
 def forecast_of(asked: Waiting) -> Forecast:
-    """Return what the queue would do with a request now. At most eight statements, nothing is written."""
+    """Return what the queue would do with a request now. At most nine statements, nothing is written."""
     wait = admission.preview(asked)
     if wait is None:
         return Forecast(Answer.NOW, Reason.NONE, "", None)
     params = dict(wait.params)
-    never = wait.reason is Reason.TOO_LARGE or _above_ceiling(wait)
+    never = wait.reason is Reason.TOO_LARGE or _above_ceiling(wait) or _above_share(wait)
     return Forecast(
         Answer.NEVER if never else Answer.QUEUED,
         wait.reason,
@@ -92,8 +92,11 @@ def last_place_of(asked: Waiting) -> int:
     return waiting.filter(priority_rank__lte=asked.priority.rank).count() + 1
 
 
-def verdict_of(asked: Waiting) -> Verdict:
-    """Return what would happen to a request if it were submitted now. At most eight statements, nothing is written."""
+def verdict_of(tenant: Tenant, asked: Waiting) -> Verdict:
+    """Return what would happen to a request if it were submitted now. At most ten statements, nothing is written."""
+    full = rules.queue_problem(tenant)
+    if full is not None:
+        return Verdict("bad", "ban", _("Cannot be submitted now"), explain.problem_text(full), _("Submit"))
     wait = admission.preview(asked)
     if wait is None:
         return Verdict("ok", "bolt", _("Starts now"), _("The tenant's limits and the cluster have room."), _("Submit"))
@@ -103,13 +106,18 @@ def verdict_of(asked: Waiting) -> Verdict:
         return Verdict("bad", "ban", _("Can never start"), explain.problem_text(problem), _("Submit"))
     card = _card(asked, wait)
     sentence = card.sentence if card else ""
-    if wait.reason is Reason.TOO_LARGE:
+    if wait.reason is Reason.TOO_LARGE or _above_share(wait):
         return Verdict("bad", "ban", _("Cannot start as things are"), sentence, _("Submit"))
     return Verdict("warn", "clock-hour-4", _("Joins the queue"), sentence, _("Submit, joins the queue"))
 
 
 def _card(asked: Waiting, wait: Wait) -> explain.Explanation | None:
     return explain.explanation(_Asked(State.QUEUED, wait.reason, dict(wait.params), asked.asks.get(MEMORY, 0)))
+
+
+def _above_share(wait: Wait) -> bool:
+    """Tell whether more is asked than one person or one priority may hold at all."""
+    return wait.reason is Reason.OVER_SHARE and wait.params["asked"] > wait.params["limit"]
 
 
 def _above_ceiling(wait: Wait) -> bool:

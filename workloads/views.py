@@ -96,6 +96,9 @@ def _submit(request: HttpRequest, user: User, tenant: Tenant) -> HttpResponse:
         return _form_page(request, tenant, form, status=400)
     except IdempotencyReplay as replay:
         return _form_page(request, tenant, form.with_new_key(), status=409, first_id=replay.object_id)
+    except Conflict as conflict:
+        form.add_error(None, str(conflict.message))
+        return _form_page(request, tenant, form, status=409)
     return redirect("workloads:detail", workload.pk)
 
 
@@ -140,7 +143,7 @@ def _verdict_context(user: User, tenant: Tenant, ask: AskForm) -> dict[str, Any]
         "tenant": tenant,
         "has_gpus": any(line.type.key == GPUS and line.nominal + line.borrow_limit for line in lines),
         "gauges": quota_gauges(lines, asked.asks if asked else {}),
-        "verdict": verdict_of(asked) if asked else None,
+        "verdict": verdict_of(tenant, asked) if asked else None,
     }
 
 

@@ -16,6 +16,33 @@ def amounts_field(**options: Any) -> serializers.DictField:
     return serializers.DictField(child=serializers.IntegerField(min_value=0, max_value=specs.MOST_OF_ALL), **options)
 
 
+def _bound_field(most: int, **options: Any) -> serializers.IntegerField:
+    return serializers.IntegerField(allow_null=True, min_value=1, max_value=most, **options)
+
+
+def _priorities_field(**options: Any) -> serializers.ListField:
+    words = [priority.value for priority in specs.Priority]
+    return serializers.ListField(child=serializers.ChoiceField(choices=words), min_length=1, **options)
+
+
+class RulesSerializer(serializers.Serializer[Any]):
+    """What a tenant's work may be, and how much of it at once; null = no bound."""
+
+    priorities = _priorities_field()
+    max_runtime_s = _bound_field(specs.MAX_RUNTIME_S, help_text="Work that names no time limit gets this one.")
+    max_running = _bound_field(specs.MOST_WORKLOADS)
+    max_waiting = _bound_field(specs.MOST_WORKLOADS, help_text="One more submission is refused with 409.")
+
+
+class RulesChangeSerializer(serializers.Serializer[Any]):
+    """The rules that are to change; the others stay."""
+
+    priorities = _priorities_field(required=False)
+    max_runtime_s = _bound_field(specs.MAX_RUNTIME_S, required=False)
+    max_running = _bound_field(specs.MOST_WORKLOADS, required=False)
+    max_waiting = _bound_field(specs.MOST_WORKLOADS, required=False)
+
+
 class NewTenantSerializer(serializers.Serializer[Any]):
     """A tenant to be."""
 
@@ -29,6 +56,7 @@ class TenantChangeSerializer(serializers.Serializer[Any]):
 
     name = serializers.CharField(max_length=specs.MAX_TENANT_NAME, required=False)
     limits = amounts_field(required=False, help_text="Nominal quotas; more of them under quota/.")
+    rules = RulesChangeSerializer(required=False)
     keep = serializers.BooleanField(
         default=False, help_text="Where more is held than would be allowed: let it be used up instead of refusing."
     )
@@ -44,6 +72,7 @@ class TenantSerializer(serializers.Serializer[Any]):
     namespace = serializers.CharField()
     status = serializers.ChoiceField(choices=[status.value for status in specs.TenantStatus])
     limits = serializers.SerializerMethodField()
+    rules = RulesSerializer(source="*")
     held = serializers.SerializerMethodField()
 
     @extend_schema_field(amounts_field())

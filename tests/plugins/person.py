@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -41,7 +42,7 @@ class Person:
         """Ask for a page; redirects are not followed."""
         return self.session.get(self.url + path, timeout=TIMEOUT_S, allow_redirects=False)
 
-    def post(self, path: str, fields: dict[str, str]) -> requests.Response:
+    def post(self, path: str, fields: Mapping[str, Any]) -> requests.Response:
         """Send a form with the token of a page that has one; redirects are not followed."""
         token = self._token(path)
         headers = {"Referer": self.url + path}

@@ -1,6 +1,7 @@
 """Pages of quotas and cohorts: who sees and changes what, and what the forms refuse."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -33,11 +34,11 @@ def cohort(platform_admin: User, tenant: Tenant, other_tenant: Tenant) -> Cohort
     return made
 
 
-def form_of(tenant: Tenant, **changes: str) -> dict[str, str]:
+def form_of(tenant: Tenant, **changes: Any) -> dict[str, Any]:
     """Return what the form of a tenant in a cohort posts."""
     rows = QuotaLine.objects.filter(tenant=tenant).select_related("type")
     units = {"memory_mib": " MiB"}
-    values = {"name": tenant.name}
+    values: dict[str, Any] = {"name": tenant.name, "priorities": tenant.priorities}
     for row in rows:
         for bound in ("nominal", "borrow_limit", "lend_limit"):
             amount = getattr(row, bound)
