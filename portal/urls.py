@@ -11,6 +11,7 @@ urlpatterns = [
     path("audit/", include("portal.web.audit_urls")),
     path("cohorts/", include("tenants.cohorturls")),
     path("tenants/", include("tenants.urls")),
+    path("tenants/", include("workloads.shareurls")),
     path("templates/", include("workloads.templateurls")),
     path("workloads/", include("workloads.urls")),
 ]

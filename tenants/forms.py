@@ -45,7 +45,7 @@ class NewTenantForm(RejectingForm):
         self.initial = {**DEFAULT_LIMITS, **self.initial}
         self._keys = [found.key for found in types]
         for found in types:
-            self.fields[found.key] = _amount_field(found)
+            self.fields[found.key] = amount_field(found)
 
     def limit_fields(self) -> list[forms.BoundField]:
         """Return the fields of quotas, as a page shows them together."""
@@ -94,7 +94,7 @@ class TenantForm(RejectingForm):
         self._types = list(types)
         for found in self._types:
             for bound, label in self._bounds:
-                self.fields[f"{found.key}-{bound}"] = _amount_field(found, f"{found.label}: {label}")
+                self.fields[f"{found.key}-{bound}"] = amount_field(found, f"{found.label}: {label}")
                 self.initial[f"{found.key}-{bound}"] = getattr(lines.get(found.pk), bound, 0)
 
     def rows(self) -> list[tuple[ResourceType, list[forms.BoundField]]]:
@@ -147,7 +147,8 @@ class NewCohortForm(RejectingForm):
 _BOUNDS = (("nominal", _("Nominal")), ("borrow_limit", _("May borrow")), ("lend_limit", _("Lends")))
 
 
-def _amount_field(found: ResourceType, label: str = "") -> forms.Field:
+def amount_field(found: ResourceType, label: str = "") -> forms.Field:
+    """Return a field for amounts of a resource type, as people write them."""
     if found.unit == Unit.MILLICORES:
         return CpuField(label=label or found.label)
     if found.unit == Unit.MIB:

@@ -59,6 +59,17 @@ def _cohort_set(_before: Values, after: Values) -> str:
     return _("%(actor)s took the tenant out of its cohort")
 
 
+def _share_set(before: Values, after: Values) -> str:
+    of = {"each": _("each person")}.get(str(after.get("share")), str(after.get("share") or "?"))
+    change = f"{of}, {after.get('type') or '?'}: {_share(before)} → {_share(after)}"
+    return _("%(actor)s changed a share of the quota") + f" ({change.replace('%', '%%')})"
+
+
+def _share(values: Values) -> str:
+    limit = values.get("limit")
+    return "–" if limit is None else str(limit)
+
+
 def _shown_to(_before: Values, after: Values) -> str:
     texts = {
         "own": _("%(actor)s hid it from all but its owner and admins"),
@@ -79,6 +90,7 @@ _TELLERS: dict[str, Callable[[Values, Values], str]] = {
     "tenant.create": lambda _before, _after: _("%(actor)s created the tenant"),
     "tenant.quota": lambda _before, _after: _("%(actor)s changed %(changes)s"),
     "tenant.cohort": _cohort_set,
+    "tenant.share": _share_set,
     "tenant.update": lambda _before, _after: _("%(actor)s changed %(changes)s"),
     "membership.set": _member_set,
     "membership.remove": lambda _before, _after: _("%(actor)s removed %(user)s"),

@@ -85,7 +85,8 @@ def test_rest_shows_the_rules_and_changes_those_that_are_named(
         "max_running": 7,
         "max_waiting": None,
     }
-    for bad in ({"priorities": []}, {"max_running": 0}, {"max_runtime_s": 2_592_001}):
+    wrong: list[dict[str, Any]] = [{"priorities": []}, {"max_running": 0}, {"max_runtime_s": 2_592_001}]
+    for bad in wrong:
         assert patch(admin, bad).status_code == 400
     assert patch(client_of(tenant_admin), {"max_running": 8}).status_code == 403
 
