@@ -80,10 +80,17 @@ class TenantForm(RejectingForm):
         required=False,
         help_text=_("One more is refused at submission. Empty: no bound"),
     )
-    keep = forms.BooleanField(
-        label=_("Keep what is held beyond a new limit until its work ends"),
+    excess = forms.ChoiceField(
+        label=_("What is held beyond a new limit"),
+        choices=[
+            (specs.Excess.REFUSE.value, _("Say so, and change nothing")),
+            (specs.Excess.KEEP.value, _("Keep it until its work ends")),
+            (specs.Excess.DRAIN.value, _("Stop it: low priority first, then the newest; it waits in the queue again")),
+        ],
+        initial=specs.Excess.REFUSE.value,
         required=False,
-        help_text=_("Nothing is stopped. New work waits until the tenant is below its limits again."),
+        widget=forms.RadioSelect,
+        help_text=_("New work waits until the tenant is below its limits again."),
     )
 
     def __init__(self, *args: Any, tenant: Tenant, types: Sequence[ResourceType], **kwargs: Any) -> None:
@@ -100,6 +107,10 @@ class TenantForm(RejectingForm):
     def rows(self) -> list[tuple[ResourceType, list[forms.BoundField]]]:
         """Return the fields of each resource type."""
         return [(found, [self[f"{found.key}-{bound}"] for bound, _label in self._bounds]) for found in self._types]
+
+    def excess_chosen(self) -> specs.Excess:
+        """Return what a form that is valid says of what is held beyond a limit."""
+        return specs.Excess(self.cleaned_data["excess"] or specs.Excess.REFUSE)
 
     def rules(self) -> dict[str, Any]:
         """Return the rules of a form that is valid."""

@@ -82,6 +82,7 @@ def _shown_to(_before: Values, after: Values) -> str:
 _TELLERS: dict[str, Callable[[Values, Values], str]] = {
     "workload.submit": lambda _before, _after: _("%(actor)s submitted %(name)s"),
     "workload.cancel": lambda _before, _after: _("%(actor)s cancelled the workload"),
+    "workload.drain": lambda _before, _after: _("%(actor)s stopped %(name)s by lowering a limit"),
     "workload.hide": lambda _before, _after: _("%(actor)s deleted %(name)s"),
     "cohort.create": lambda _before, _after: _("%(actor)s made the cohort %(name)s"),
     "cohort.delete": lambda _before, _after: _("%(actor)s removed the cohort %(name)s"),

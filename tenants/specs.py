@@ -67,6 +67,14 @@ class Priority(enum.StrEnum):
         return list(Priority).index(self)
 
 
+class Excess(enum.StrEnum):
+    """What is to become of what is held beyond a limit that is lowered."""
+
+    REFUSE = "refuse"  # say so and change nothing
+    KEEP = "keep"  # as overhang, until its work ends
+    DRAIN = "drain"  # stop work of the tenant until it is gone; until then it is overhang
+
+
 def usual_priorities() -> list[str]:
     """Return what a new tenant allows: to go before others is for an administrator to grant."""
     return [Priority.NORMAL.value, Priority.LOW.value]

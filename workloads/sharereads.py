@@ -49,9 +49,8 @@ def uses_of(tenant: Tenant, rows: Iterable[QuotaShare]) -> list[Use]:
     limits, types = sharebook.limits_of(shown), {row.type.key: row.type for row in shown}
     held = sharebook.held_by_name([tenant.pk])
     shares = Shares({tenant.pk: limits}, (each for each, _name in held))
-    people = {each.who.owner: name for each, name in held if each.who.owner} | {
-        row.user.pk: row.user.get_username() for row in shown if row.user
-    }
+    people = {each.who.owner: name for each, name in held if each.who.owner}
+    people |= {row.user.pk: row.user.get_username() for row in shown if row.user}
     uses = [
         Use(
             type=types[key],

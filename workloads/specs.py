@@ -68,6 +68,7 @@ class Reason(enum.StrEnum):
     TOO_LARGE = "too_large"
     BEHIND_OTHERS = "behind_others"
     RETRYING = "retrying"
+    DRAINED = "drained"
     # while starting
     CREATING = "creating"
     REFUSED_RETRYING = "refused_retrying"

@@ -25,6 +25,7 @@ from tenants.api.quotashapes import (
 )
 from tenants.ledger import Bounds
 from tenants.models import Cohort, ResourceType, Tenant
+from tenants.specs import Excess
 
 
 class ResourceTypesView(ApiView):
@@ -50,7 +51,7 @@ class QuotaView(ApiView):
     def put(self, request: Request, slug: str) -> Response:
         """Set a tenant's quota of the resource types that are named; platform admins only.
 
-        Where more is held than would be allowed, the change is refused unless `keep` is true.
+        Where more is held than would be allowed, the change is refused unless `excess` says what becomes of it.
         """
         user = caller(request)
         tenant = selectors.tenant_get(user=user, slug=slug)
@@ -59,7 +60,7 @@ class QuotaView(ApiView):
         bounds = {line["type"]: _bounds(line) for line in values["lines"]}
         if len(bounds) < len(values["lines"]):
             raise Rejected({"lines": [_("A resource type is named twice.")]})
-        quotaservices.quota_set(actor=user, tenant=tenant, bounds=bounds, keep=values["keep"])
+        quotaservices.quota_set(actor=user, tenant=tenant, bounds=bounds, excess=Excess(values["excess"]))
         return _shown(user, selectors.tenant_get(user=user, slug=slug))
 
 

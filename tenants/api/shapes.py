@@ -43,6 +43,16 @@ class RulesChangeSerializer(serializers.Serializer[Any]):
     max_waiting = _bound_field(specs.MOST_WORKLOADS, required=False)
 
 
+def excess_field() -> serializers.ChoiceField:
+    """Return a field that says what becomes of what is held beyond a lowered limit."""
+    return serializers.ChoiceField(
+        choices=[excess.value for excess in specs.Excess],
+        default=specs.Excess.REFUSE.value,
+        help_text="Where more is held than would be allowed: refuse the change; keep it until its work ends; or drain, "
+        "which stops work, of low priority and the newest first, and lets it wait in the queue again.",
+    )
+
+
 class NewTenantSerializer(serializers.Serializer[Any]):
     """A tenant to be."""
 
@@ -57,9 +67,7 @@ class TenantChangeSerializer(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=specs.MAX_TENANT_NAME, required=False)
     limits = amounts_field(required=False, help_text="Nominal quotas; more of them under quota/.")
     rules = RulesChangeSerializer(required=False)
-    keep = serializers.BooleanField(
-        default=False, help_text="Where more is held than would be allowed: let it be used up instead of refusing."
-    )
+    excess = excess_field()
 
 
 class TenantSerializer(serializers.Serializer[Any]):

@@ -23,7 +23,7 @@ from tenants.api.shapes import (
     TenantSerializer,
 )
 from tenants.models import Membership, Tenant
-from tenants.specs import Role
+from tenants.specs import Excess, Role
 
 
 class TenantsView(ApiView):
@@ -65,8 +65,10 @@ class TenantView(ApiView):
         policy.require(user, Action.TENANT_EDIT_LIMITS, tenant)
         values = parsed(TenantChangeSerializer, request)
         quota = {key: {"nominal": amount} for key, amount in values.get("limits", {}).items()}
-        name, rules, keep = values.get("name", tenant.name), values.get("rules"), values["keep"]
-        return _shown(services.tenant_update(actor=user, tenant=tenant, name=name, quota=quota, rules=rules, keep=keep))
+        name, rules, excess = values.get("name", tenant.name), values.get("rules"), Excess(values["excess"])
+        return _shown(
+            services.tenant_update(actor=user, tenant=tenant, name=name, quota=quota, rules=rules, excess=excess)
+        )
 
 
 class TenantHistoryView(ApiView):

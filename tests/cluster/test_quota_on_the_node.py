@@ -36,7 +36,7 @@ def cohort(demo: Product) -> Iterator[Person]:
     yield admin
     for slug, fields in before.items():
         admin.post(f"/tenants/{slug}/cohort/", {"cohort": "", "keep_lent": "on"})
-        assert admin.post(f"/tenants/{slug}/edit/", {**fields, "keep": "on"}).status_code == 302
+        assert admin.post(f"/tenants/{slug}/edit/", {**fields, "excess": "keep"}).status_code == 302
     admin.post(f"/cohorts/{cohort_id}/delete/", {})
 
 

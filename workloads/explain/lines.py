@@ -22,6 +22,7 @@ _FIXED = {
     Reason.TENANT_NOT_READY: gettext_lazy("The tenant is still being set up"),
     Reason.NO_NODE: gettext_lazy("No node is ready"),
     Reason.BEHIND_OTHERS: gettext_lazy("Behind other work in the queue"),
+    Reason.DRAINED: gettext_lazy("Stopped: a limit was lowered; waits again"),
     Reason.CREATING: gettext_lazy("Being created in the cluster"),
     Reason.REFUSED_RETRYING: gettext_lazy("The cluster refused it; tries again"),
     Reason.UNSCHEDULABLE: gettext_lazy("No node has room for it now"),

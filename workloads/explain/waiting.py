@@ -164,6 +164,19 @@ def _retrying(facts: Facts, _workload: Explained) -> Explanation:
     )
 
 
+def _drained(facts: Facts, _workload: Explained) -> Explanation:
+    user = facts.text("user")
+    return Explanation(
+        title=_("Stopped because a limit was lowered"),
+        sentence=_("The tenant held more than its new limit. It starts anew once its pods are gone and there is room."),
+        facts=((_("Lowered by"), user),) if user else (),
+        options=(
+            Option(_("Nothing to do here"), _("it is tried again by itself, and its retries are not used up by this")),
+            Option(_("Save progress on the way"), _("so that a new run can go on from there")),
+        ),
+    )
+
+
 def _unschedulable(facts: Facts, _workload: Explained) -> Explanation:
     return Explanation(
         title=_("No node has room for it now"),
@@ -194,5 +207,6 @@ WAITING: dict[Reason, Card] = {
     Reason.TOO_LARGE: _too_large,
     Reason.BEHIND_OTHERS: _behind_others,
     Reason.RETRYING: _retrying,
+    Reason.DRAINED: _drained,
     Reason.UNSCHEDULABLE: _unschedulable,
 }

@@ -138,7 +138,7 @@ def test_a_limit_below_what_is_held_asks_whether_to_keep_it(
     refused = admin.post("/tenants/vision/edit/", lower)
     assert refused.status_code == 400
     assert "3 more than this is held now" in refused.content.decode()
-    assert admin.post("/tenants/vision/edit/", {**lower, "keep": "on"}).status_code == 302
+    assert admin.post("/tenants/vision/edit/", {**lower, "excess": "keep"}).status_code == 302
     assert "3 above the limit, kept until its work ends" in admin.get("/tenants/vision/quota/").content.decode()
 
 
