@@ -44,10 +44,8 @@ def quota_set(*, actor: User, tenant: Tenant, bounds: Mapping[str, Bounds], exce
         before, after = quota_change(locked, wanted, excess=excess)
         stopped = excess_drained(actor, locked, wanted) if excess is Excess.DRAIN else []
         if after or stopped:
-            told: dict[str, dict[str, Any]] = {
-                "before": {"quota": before},
-                "after": {"quota": after, **stopped_told(stopped)},
-            }
+            said: dict[str, Any] = {"quota": after, **stopped_told(stopped)}
+            told = {"before": {"quota": before}, "after": said}
             audit.record(actor=actor, action="tenant.quota", target=locked, tenant_id=locked.pk, **told)
     return locked
 

@@ -10,6 +10,8 @@ from tenants import specs
 from tenants.history import sentence
 from tenants.models import Membership, QuotaLine, Tenant
 
+PRIORITIES = [priority.value for priority in specs.Priority]
+
 
 def amounts_field(**options: Any) -> serializers.DictField:
     """Return a field of amounts by the key of their resource type, in its unit."""
@@ -21,8 +23,7 @@ def _bound_field(most: int, **options: Any) -> serializers.IntegerField:
 
 
 def _priorities_field(**options: Any) -> serializers.ListField:
-    words = [priority.value for priority in specs.Priority]
-    return serializers.ListField(child=serializers.ChoiceField(choices=words), min_length=1, **options)
+    return serializers.ListField(child=serializers.ChoiceField(choices=PRIORITIES), min_length=1, **options)
 
 
 class RulesSerializer(serializers.Serializer[Any]):

@@ -8,6 +8,7 @@ from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from portal.core.errors import Rejected
+from tenants.api.shapes import PRIORITIES
 from tenants.specs import MAX_RUNTIME_S, Priority, slug_valid
 from workloads import specs
 from workloads.api.strict import NumberField, StrictSerializer, TextField
@@ -20,7 +21,6 @@ MOST_SEQ = 10**18
 MAX_TEXT = 100
 MAX_GREP = 1000
 LOG_LINES = 500
-PRIORITIES = [priority.value for priority in Priority]
 
 
 class GpuSerializer(StrictSerializer):

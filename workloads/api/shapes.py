@@ -5,11 +5,10 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from tenants.specs import Priority
+from tenants.api.shapes import PRIORITIES
 from workloads.specs import EndState, State
 from workloads.verdict import Answer
 
-PRIORITIES = [priority.value for priority in Priority]
 STATES = [state.value for state in State]
 _Shape = serializers.Serializer[Any]
 

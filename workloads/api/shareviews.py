@@ -11,6 +11,7 @@ from portal.core.api.views import ApiView, caller, endpoint, missing, parsed
 from portal.core.models import User
 from portal.core.policy import Action
 from tenants import specs
+from tenants.api.shapes import PRIORITIES
 from tenants.models import QuotaShare, Tenant
 from tenants.selectors import tenant_get
 from tenants.shareservices import Whose, share_set
@@ -18,7 +19,6 @@ from workloads import sharereads
 from workloads.api.strict import NumberField, StrictSerializer, TextField
 
 _KINDS = [kind.value for kind in QuotaShare.Whose]
-_PRIORITIES = [priority.value for priority in specs.Priority]
 
 
 class _ShareSerializer(serializers.Serializer[Any]):
@@ -53,7 +53,7 @@ class ShareChangeSerializer(StrictSerializer):
 
     type = TextField(max_length=40, help_text="The key of a resource type.")
     user = TextField(required=False, max_length=254, help_text="A user name or an address.")
-    priority = serializers.ChoiceField(choices=_PRIORITIES, required=False, help_text="Platform admins only.")
+    priority = serializers.ChoiceField(choices=PRIORITIES, required=False, help_text="Platform admins only.")
     limit = NumberField(
         allow_null=True, min_value=0, max_value=specs.MOST_OF_ALL, help_text="null takes the share away."
     )
