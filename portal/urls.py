@@ -12,6 +12,7 @@ urlpatterns = [
     path("resource-types/", include("portal.web.resource_type_urls")),
     path("cohorts/", include("tenants.cohorturls")),
     path("tenants/", include("tenants.urls")),
+    path("tenants/", include("workloads.shareurls")),
     path("templates/", include("workloads.templateurls")),
     path("workloads/", include("workloads.urls")),
 ]

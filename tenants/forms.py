@@ -8,9 +8,10 @@ from django.utils.translation import gettext_lazy as _
 
 from portal.core.directory import person_named
 from portal.core.errors import Rejected
-from portal.core.fields import CpuField, MemoryField
+from portal.core.fields import CpuField, DurationField, MemoryField
 from portal.core.models import User
-from tenants import specs
+from tenants import rules, specs
+from tenants.choices import PRIORITY_CHOICES
 from tenants.models import Cohort, Membership, ResourceType, Tenant
 from tenants.quotaservices import MAX_COHORT_NAME
 from tenants.specs import CPU, GPUS, MEMORY, PODS, Unit
@@ -44,7 +45,7 @@ class NewTenantForm(RejectingForm):
         self.initial = {**DEFAULT_LIMITS, **self.initial}
         self._keys = [found.key for found in types]
         for found in types:
-            self.fields[found.key] = _amount_field(found)
+            self.fields[found.key] = amount_field(found)
 
     def limit_fields(self) -> list[forms.BoundField]:
         """Return the fields of quotas, as a page shows them together."""
@@ -59,27 +60,62 @@ class TenantForm(RejectingForm):
     """A tenant's name and the bounds of its quota: `<key>-<bound>`, borrowing and lending only within a cohort."""
 
     name = forms.CharField(label=_("Name"), max_length=specs.MAX_TENANT_NAME, help_text=_("As people call the team"))
-    keep = forms.BooleanField(
-        label=_("Keep what is held beyond a new limit until its work ends"),
+    priorities = forms.MultipleChoiceField(
+        label=_("Priorities that its work may have"),
+        choices=PRIORITY_CHOICES,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_("High goes before the work of all tenants."),
+    )
+    max_runtime_s = DurationField(
+        label=_("Longest time limit"),
         required=False,
-        help_text=_("Nothing is stopped. New work waits until the tenant is below its limits again."),
+        help_text=_("Work that names none gets this one. Empty: no bound"),
+    )
+    max_running = forms.IntegerField(
+        label=_("Workloads that run at once"), min_value=1, required=False, help_text=_("Empty: no bound")
+    )
+    max_waiting = forms.IntegerField(
+        label=_("Workloads that wait"),
+        min_value=1,
+        required=False,
+        help_text=_("One more is refused at submission. Empty: no bound"),
+    )
+    excess = forms.ChoiceField(
+        label=_("What is held beyond a new limit"),
+        choices=[
+            (specs.Excess.REFUSE.value, _("Say so, and change nothing")),
+            (specs.Excess.KEEP.value, _("Keep it until its work ends")),
+            (specs.Excess.DRAIN.value, _("Stop it: low priority first, then the newest; it waits in the queue again")),
+        ],
+        initial=specs.Excess.REFUSE.value,
+        required=False,
+        widget=forms.RadioSelect,
+        help_text=_("New work waits until the tenant is below its limits again."),
     )
 
     def __init__(self, *args: Any, tenant: Tenant, types: Sequence[ResourceType], **kwargs: Any) -> None:
         lines = {line.type_id: line for line in kwargs.pop("lines")}
         super().__init__(*args, **kwargs)
-        self.initial = {"name": tenant.name, **self.initial}
+        self.initial = {"name": tenant.name, **rules.rules_of(tenant), **self.initial}
         self._bounds = _BOUNDS if tenant.cohort_id else _BOUNDS[:1]
         self._types = list(types)
         for found in self._types:
             for bound, label in self._bounds:
                 text = f"{found.label}: {label}" if len(self._bounds) > 1 else found.label
-                self.fields[f"{found.key}-{bound}"] = _amount_field(found, text)
+                self.fields[f"{found.key}-{bound}"] = amount_field(found, text)
                 self.initial[f"{found.key}-{bound}"] = getattr(lines.get(found.pk), bound, 0)
 
     def rows(self) -> list[tuple[ResourceType, list[forms.BoundField]]]:
         """Return the fields of each resource type."""
         return [(found, [self[f"{found.key}-{bound}"] for bound, _label in self._bounds]) for found in self._types]
+
+    def excess_chosen(self) -> specs.Excess:
+        """Return what a form that is valid says of what is held beyond a limit."""
+        return specs.Excess(self.cleaned_data["excess"] or specs.Excess.REFUSE)
+
+    def rules(self) -> dict[str, Any]:
+        """Return the rules of a form that is valid."""
+        return {name: self.cleaned_data[name] for name in rules.NAMES}
 
     def quota(self) -> dict[str, dict[str, int]]:
         """Return the bounds of a form that is valid."""
@@ -123,7 +159,8 @@ class NewCohortForm(RejectingForm):
 _BOUNDS = (("nominal", _("Nominal")), ("borrow_limit", _("May borrow")), ("lend_limit", _("Lends")))
 
 
-def _amount_field(found: ResourceType, label: str = "") -> forms.Field:
+def amount_field(found: ResourceType, label: str = "") -> forms.Field:
+    """Return a field for amounts of a resource type, as people write them."""
     if found.unit == Unit.MILLICORES:
         return CpuField(label=label or found.label)
     if found.unit == Unit.MIB:

@@ -59,6 +59,17 @@ def _cohort_set(_before: Values, after: Values) -> str:
     return _("%(actor)s took the tenant out of its cohort")
 
 
+def _share_set(before: Values, after: Values) -> str:
+    of = {"each": _("each person")}.get(str(after.get("share")), str(after.get("share") or "?"))
+    change = f"{of}, {after.get('type') or '?'}: {_share(before)} → {_share(after)}"
+    return _("%(actor)s changed a share of the quota") + f" ({change.replace('%', '%%')})"
+
+
+def _share(values: Values) -> str:
+    limit = values.get("limit")
+    return "–" if limit is None else str(limit)
+
+
 def _shown_to(_before: Values, after: Values) -> str:
     texts = {
         "own": _("%(actor)s hid it from all but its owner and admins"),
@@ -71,6 +82,7 @@ def _shown_to(_before: Values, after: Values) -> str:
 _TELLERS: dict[str, Callable[[Values, Values], str]] = {
     "workload.submit": lambda _before, _after: _("%(actor)s submitted %(name)s"),
     "workload.cancel": lambda _before, _after: _("%(actor)s cancelled the workload"),
+    "workload.drain": lambda _before, _after: _("%(actor)s stopped %(name)s by lowering a limit"),
     "workload.hide": lambda _before, _after: _("%(actor)s deleted %(name)s"),
     "cohort.create": lambda _before, _after: _("%(actor)s made the cohort %(name)s"),
     "resource_type.create": lambda _before, _after: _("%(actor)s added the resource type %(name)s"),
@@ -82,6 +94,7 @@ _TELLERS: dict[str, Callable[[Values, Values], str]] = {
     "tenant.create": lambda _before, _after: _("%(actor)s created the tenant"),
     "tenant.quota": lambda _before, _after: _("%(actor)s changed %(changes)s"),
     "tenant.cohort": _cohort_set,
+    "tenant.share": _share_set,
     "tenant.update": lambda _before, _after: _("%(actor)s changed %(changes)s"),
     "membership.set": _member_set,
     "membership.remove": lambda _before, _after: _("%(actor)s removed %(user)s"),
@@ -107,7 +120,25 @@ def _changes(before: Values, after: Values) -> str:
     labels = {"name": _("name"), "full_name": _("full name"), "email": _("email address")}
     changed = [name for name in labels if name in after and before.get(name) != after[name]]
     parts = [f"{labels[name]}: {before.get(name) or '–'} → {after[name] or '–'}" for name in changed]
+    parts += _rules_changes(before.get("rules"), after.get("rules"))
     return "; ".join([*parts, *_quota_changes(before.get("quota"), after.get("quota"))]) or _("preferences")
+
+
+def _rules_changes(before: Any, after: Any) -> list[str]:
+    """Return changes of a tenant's rules; "–" is no bound."""
+    if not isinstance(before, Mapping) or not isinstance(after, Mapping):
+        return []
+    labels = {
+        "priorities": _("priorities"),
+        "max_runtime_s": _("longest time limit (seconds)"),
+        "max_running": _("workloads that run at once"),
+        "max_waiting": _("workloads that wait"),
+    }
+    return [f"{labels[name]}: {_rule(before.get(name))} → {_rule(after[name])}" for name in labels if name in after]
+
+
+def _rule(value: Any) -> str:
+    return ", ".join(str(each) for each in value) if isinstance(value, list) else str(value or "–")
 
 
 def _quota_changes(before: Any, after: Any) -> list[str]:

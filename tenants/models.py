@@ -2,6 +2,7 @@
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
@@ -112,6 +113,14 @@ class Tenant(UUIDModel):
     applied_at = models.DateTimeField(null=True)
     cohort = models.ForeignKey("Cohort", null=True, blank=True, on_delete=models.PROTECT, related_name="tenants")
 
+    # what its work may be and how much of it at once (see `tenants.rules`); null = no bound
+    priorities = ArrayField(models.CharField(max_length=6), default=specs.usual_priorities)
+    max_runtime_s = models.PositiveIntegerField(null=True, blank=True)
+    max_running = models.PositiveIntegerField(null=True, blank=True)
+    max_waiting = models.PositiveIntegerField(null=True, blank=True)
+    # whether it has any row of QuotaShare: whoever locks the tenant sees it as it is then
+    has_shares = models.BooleanField(default=False)
+
     objects = TenantQuerySet.as_manager()
 
     def __str__(self) -> str:
@@ -170,6 +179,38 @@ class QuotaLine(models.Model):
         """The row as the arithmetic takes it."""
         bounds = ledger.Bounds(nominal=self.nominal, borrow_limit=self.borrow_limit, lend_limit=self.lend_limit)
         return ledger.Line(bounds=bounds, used=self.used, overhang=self.overhang)
+
+
+class QuotaShare(models.Model):
+    """What of a tenant's quota of a resource type one person or one priority may hold; `each` is whoever has no row.
+
+    Whoever changes one has locked its tenant.
+    """
+
+    class Whose(models.TextChoices):
+        EACH = "each", _("Each person")
+        USER = "user", _("One person")
+        PRIORITY = "priority", _("One priority")
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="quota_shares")
+    type = models.ForeignKey(ResourceType, on_delete=models.PROTECT, related_name="quota_shares")
+    whose = models.CharField(max_length=8, choices=Whose.choices)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="+")
+    priority = models.CharField(max_length=6, blank=True, default="")
+    limit = models.PositiveBigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "type", "whose", "user", "priority"], nulls_distinct=False, name="quotashare_once"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(whose="each", user__isnull=True, priority="")
+                | models.Q(whose="user", user__isnull=False, priority="")
+                | (models.Q(whose="priority", user__isnull=True) & ~models.Q(priority="")),
+                name="quotashare_of_one",
+            ),
+        ]
 
 
 class PoolLine(models.Model):

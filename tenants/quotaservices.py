@@ -1,11 +1,12 @@
 """What administrators do to quotas and cohorts: policy, the ledger under its locks, audit; the cluster follows."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from portal.core import audit, policy
 from portal.core.errors import Conflict, Rejected, Text, reject
@@ -14,13 +15,14 @@ from portal.core.models import User
 from portal.core.policy import Action
 from portal.core.transactions import retried
 from tenants import quotas, specs
+from tenants.drains import Victim, chosen, drain
 from tenants.gauges import amount_text
 from tenants.ledger import Bounds, NeedsChoice, bounds_problems
-from tenants.models import Cohort, ResourceType, Tenant
-from tenants.specs import Amounts, Unit
+from tenants.models import Cohort, QuotaLine, ResourceType, Tenant
+from tenants.specs import QUEUE_WAKE, Amounts, Excess, Unit
 
 MAX_COHORT_NAME = 120
-_QUEUE_WAKE = "queue"
+MOST_NAMED = 10
 _PROBLEMS = {
     "negative": gettext_lazy("Enter a number of 0 or more."),
     "lend_above_nominal": gettext_lazy("A tenant can lend at most its nominal quota."),
@@ -29,28 +31,32 @@ _PROBLEMS = {
 
 
 @retried
-def quota_set(*, actor: User, tenant: Tenant, bounds: Mapping[str, Bounds], keep: bool = False) -> Tenant:
+def quota_set(*, actor: User, tenant: Tenant, bounds: Mapping[str, Bounds], excess: Excess = Excess.REFUSE) -> Tenant:
     """Set a tenant's quotas of these types; the others stay. The queue is woken and the namespace follows.
 
-    Where more is held than would be allowed, `keep` must be said: it stays as overhang, and nothing new is admitted
-    until it is used up. Raises NotVisible, Denied, Rejected by key.
+    Where more is held than would be allowed, `excess` must say what becomes of it: it stays as overhang, and nothing
+    new is admitted until it is used up, or work is stopped besides. Raises NotVisible, Denied, Rejected by key.
     """
     policy.require(actor, Action.TENANT_EDIT_LIMITS, tenant)
     with transaction.atomic():
         [locked] = quotas.tenants_locked([tenant.pk])
-        before, after = quota_change(locked, {key: asdict(found) for key, found in bounds.items()}, keep=keep)
-        if after:
-            told = {"before": {"quota": before}, "after": {"quota": after}}
+        wanted = {key: asdict(found) for key, found in bounds.items()}
+        before, after = quota_change(locked, wanted, excess=excess)
+        stopped = excess_drained(actor, locked, wanted) if excess is Excess.DRAIN else []
+        if after or stopped:
+            said: dict[str, Any] = {"quota": after, **stopped_told(stopped)}
+            told = {"before": {"quota": before}, "after": said}
             audit.record(actor=actor, action="tenant.quota", target=locked, tenant_id=locked.pk, **told)
     return locked
 
 
 def quota_change(
-    tenant: Tenant, changes: Mapping[str, Mapping[str, int]], *, keep: bool
+    tenant: Tenant, changes: Mapping[str, Mapping[str, int]], *, excess: Excess
 ) -> tuple[dict[str, dict[str, int]], dict[str, dict[str, int]]]:
     """Set some bounds of a locked tenant: by key, then by name as `Bounds` has them. In the caller's transaction.
 
-    Returns the bounds that changed, before and after; the queue is woken. Raises Rejected by key.
+    Returns the bounds that changed, before and after; the queue is woken. What is to be drained stays for
+    `excess_drained` to stop. Raises Rejected by key, and by `excess` with what would be stopped.
     """
     types, in_cohort = types_by_key(), tenant.cohort is not None
     reject({key: [_("There is no such resource type.")] for key in changes if key not in types})
@@ -62,16 +68,32 @@ def quota_change(
     new = {key: replace(old[key], **change) for key, change in changes.items()}
     reject(_bounds_errors(types, new, in_cohort=in_cohort))
     changed = {key: bounds for key, bounds in new.items() if bounds != old[key]}
-    errors: dict[str, list[Text]] = {}
+    choices: dict[str, NeedsChoice] = {}
     for key, bounds in changed.items():
         try:
-            book.rebound(tenant.pk, key, bounds, keep=keep)
+            book.rebound(tenant.pk, key, bounds, keep=excess is not Excess.REFUSE)
         except NeedsChoice as choice:
-            errors[key] = [_needs_choice(Unit(types[key].unit), choice)]
-    reject(errors)
+            choices[key] = choice
+    if choices:
+        raise Rejected(_choice_errors(tenant, types, choices))
     quotas.book_write(book)
-    wake(_QUEUE_WAKE)
+    wake(QUEUE_WAKE)
     return {key: asdict(old[key]) for key in changed}, {key: asdict(bounds) for key, bounds in changed.items()}
+
+
+def excess_drained(actor: User, tenant: Tenant, keys: Iterable[str]) -> list[Victim]:
+    """Stop so much work of a locked tenant that it will hold no more than it may of these types; return what is.
+
+    In the caller's transaction. What others have borrowed of the tenant is theirs until it ends.
+    """
+    lines = QuotaLine.objects.filter(tenant=tenant, type__key__in=list(keys), overhang__gt=0)
+    beyond = dict(lines.values_list("type__key", "overhang"))
+    return drain(actor, tenant, beyond) if beyond else []
+
+
+def stopped_told(victims: Sequence[Victim]) -> dict[str, list[str]]:
+    """Return what the audit trail keeps of stopped work: ids; nothing where nothing was."""
+    return {"stopped": [str(victim.id) for victim in victims]} if victims else {}
 
 
 @retried
@@ -117,7 +139,7 @@ def cohort_of_tenant_set(*, actor: User, tenant: Tenant, cohort: Cohort | None, 
         audit.record(
             actor=actor, action="tenant.cohort", target=locked, tenant_id=locked.pk, before=names[0], after=names[1]
         )
-        wake(_QUEUE_WAKE)
+        wake(QUEUE_WAKE)
     return locked
 
 
@@ -152,6 +174,26 @@ def _bounds_errors(
     return errors
 
 
+def _choice_errors(
+    tenant: Tenant, types: Mapping[str, ResourceType], choices: Mapping[str, NeedsChoice]
+) -> dict[str, list[Text]]:
+    """Return what is held too much by key, and what of it could be stopped."""
+    errors: dict[str, list[Text]] = {
+        key: [_needs_choice(Unit(types[key].unit), choice)] for key, choice in choices.items()
+    }
+    victims = chosen(tenant, {key: choice.line_excess for key, choice in choices.items() if choice.line_excess})
+    if victims:
+        names = [f"{victim.name} ({victim.owner})" for victim in victims[:MOST_NAMED]]
+        said = {"n": len(victims), "names": ", ".join(names) + ("…" if len(victims) > MOST_NAMED else "")}
+        text = ngettext(
+            "To stop what is beyond means to stop %(n)d workload, which then waits again: %(names)s",
+            "To stop what is beyond means to stop %(n)d workloads, which then wait again: %(names)s",
+            len(victims),
+        )
+        errors["excess"] = [text % said]
+    return errors
+
+
 def _needs_choice(unit: Unit, choice: NeedsChoice) -> Text:
     """Return what is held too much, and that it may be kept."""
     above = {
@@ -159,7 +201,7 @@ def _needs_choice(unit: Unit, choice: NeedsChoice) -> Text:
         "cohort": amount_text(unit, choice.pool_excess),
     }
     if choice.line_excess:
-        return _("%(tenant)s more than this is held now. Choose to keep it until its work ends.") % above
+        return _("%(tenant)s more than this is held now. Choose to keep it until its work ends, or to stop it.") % above
     return _("%(cohort)s more than this is lent now. Choose to keep it until its work ends.") % above
 
 

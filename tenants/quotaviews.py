@@ -15,6 +15,7 @@ from portal.core.routes import person, route
 from tenants import quotaservices, selectors
 from tenants.forms import CohortForm, NewCohortForm
 from tenants.gauges import quota_rows
+from tenants.rules import told_rules
 from tenants.views import edit_page, stored, tenant_form
 
 
@@ -28,6 +29,7 @@ def quota(request: HttpRequest, slug: str) -> HttpResponse:
         "current_tenant": tenant,
         "rows": quota_rows(selectors.quota_pairs(user=user, tenant=tenant)),
         "cohort": tenant.cohort,
+        "rules": told_rules(tenant),
         "may_edit": policy.allowed(user, Action.TENANT_EDIT_LIMITS, tenant),
     }
     return render(request, "tenants/quota.html", context)

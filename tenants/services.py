@@ -14,7 +14,8 @@ from portal.core.policy import Action
 from portal.core.transactions import retried
 from tenants import quotas, quotaservices, specs, tasks
 from tenants.models import Membership, QuotaLine, Tenant
-from tenants.specs import Amounts, Role
+from tenants.rules import rules_change
+from tenants.specs import Amounts, Excess, Role
 
 
 @retried
@@ -42,20 +43,30 @@ def tenant_create(*, actor: User, slug: str, name: str, limits: Amounts) -> Tena
 
 @retried
 def tenant_update(
-    *, actor: User, tenant: Tenant, name: str, quota: Mapping[str, Mapping[str, int]], keep: bool = False
+    *,
+    actor: User,
+    tenant: Tenant,
+    name: str,
+    quota: Mapping[str, Mapping[str, int]],
+    rules: Mapping[str, Any] | None = None,
+    excess: Excess = Excess.REFUSE,
 ) -> Tenant:
-    """Change a tenant's name and some bounds of its quota (by key, then by name); the namespace follows.
+    """Change a tenant's name, some bounds of its quota (by key, then by name) and some rules; the namespace follows.
 
-    Where more is held than would be allowed, `keep` must be said: it is used up, and nothing new is admitted until
-    then. Raises NotVisible, Denied, Rejected by field.
+    Where more is held than would be allowed, `excess` must say what becomes of it (see `quota_set`). Raises
+    NotVisible, Denied, Rejected by field.
     """
     policy.require(actor, Action.TENANT_EDIT_LIMITS, tenant)
     reject(_name_errors(name))
     with transaction.atomic():
         [locked] = quotas.tenants_locked([tenant.pk])
-        old, new = quotaservices.quota_change(locked, quota, keep=keep)
+        old, new = quotaservices.quota_change(locked, quota, excess=excess)
+        stopped = quotaservices.excess_drained(actor, locked, quota) if excess is Excess.DRAIN else []
+        old_rules, new_rules = rules_change(locked, rules or {})
         before: dict[str, Any] = {"quota": old} if old else {}
-        after: dict[str, Any] = {"quota": new} if new else {}
+        after: dict[str, Any] = {**({"quota": new} if new else {}), **quotaservices.stopped_told(stopped)}
+        if new_rules:
+            before["rules"], after["rules"] = old_rules, new_rules
         if locked.name != name.strip():
             before["name"], after["name"] = locked.name, name.strip()
             locked.name = name.strip()

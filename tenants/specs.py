@@ -12,6 +12,9 @@ NAMESPACE_PREFIX = "berth-"
 RESERVED_SLUGS = frozenset({"system", "new"})
 
 MAX_TENANT_NAME = 120
+MAX_RUNTIME_S = 30 * 24 * 3600
+MOST_WORKLOADS = 100_000
+QUEUE_WAKE = "queue"
 
 # Amounts of resources by the key of their type, whole numbers in the type's unit.
 Amounts = Mapping[str, int]
@@ -50,6 +53,32 @@ class Role(enum.StrEnum):
     VIEWER = "viewer"
     DEVELOPER = "developer"
     ADMIN = "admin"
+
+
+class Priority(enum.StrEnum):
+    """Whose turn comes first in the queue: in this order, and first come within one."""
+
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
+
+    @property
+    def rank(self) -> int:
+        """Its place in the order, as rows keep it: 0 comes first."""
+        return list(Priority).index(self)
+
+
+class Excess(enum.StrEnum):
+    """What is to become of what is held beyond a limit that is lowered."""
+
+    REFUSE = "refuse"  # say so and change nothing
+    KEEP = "keep"  # as overhang, until its work ends
+    DRAIN = "drain"  # stop work of the tenant until it is gone; until then it is overhang
+
+
+def usual_priorities() -> list[str]:
+    """Return what a new tenant allows: to go before others is for an administrator to grant."""
+    return [Priority.NORMAL.value, Priority.LOW.value]
 
 
 class Unit(enum.StrEnum):

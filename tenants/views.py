@@ -65,7 +65,8 @@ def edit(request: HttpRequest, slug: str) -> HttpResponse:
     policy.require(user, Action.TENANT_EDIT_LIMITS, tenant)
     form = tenant_form(tenant, request.POST or None)
     if form.is_valid():
-        wanted = {"name": form.cleaned_data["name"], "quota": form.quota(), "keep": form.cleaned_data["keep"]}
+        wanted = {"name": form.cleaned_data["name"], "quota": form.quota(), "rules": form.rules()}
+        wanted["excess"] = form.excess_chosen()
         if stored(form, lambda: services.tenant_update(actor=user, tenant=tenant, **wanted)):
             messages.success(request, _("The limits of %(tenant)s are changed.") % {"tenant": slug})
             return redirect("tenants:quota", slug)

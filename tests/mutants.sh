@@ -9,11 +9,11 @@ trap 'rm -rf "$work"' EXIT
 "$work/venv/bin/pip" install --quiet mutmut==3.8.1 hypothesis pytest msgspec
 cd "$work"
 mkdir tenants workloads tests
-for file in tenants/{__init__,ledger,specs}.py workloads/{__init__,queue,specs}.py; do cp "$root/$file" "$file"; done
-cp "$root"/tests/unit/tenants/test_{ledger,book}.py "$root/tests/unit/workloads/test_queue.py" tests/
+for file in tenants/{__init__,ledger,shares,specs}.py workloads/{__init__,queue,specs}.py; do cp "$root/$file" "$file"; done
+cp "$root"/tests/unit/tenants/test_{ledger,book,shares}.py "$root"/tests/unit/workloads/test_queue{,_shares}.py tests/
 # Fewer random examples: each mutant is tried with all tests, and the others find it as well.
-sed -i 's/^EVENTS = .*/EVENTS = 100/; s/max_examples=100, deadline=None/max_examples=20, deadline=None, derandomize=True/' \
-    tests/test_ledger.py
+sed -i -E 's/^EVENTS = .*/EVENTS = 100/; s/max_examples=(100|50), deadline=None/max_examples=20, deadline=None, derandomize=True/' \
+    tests/test_{ledger,queue_shares}.py
 cat >setup.cfg <<'EOF'
 [mutmut]
 source_paths=
@@ -21,6 +21,7 @@ source_paths=
     workloads/
 only_mutate=
     tenants/ledger.py
+    tenants/shares.py
     workloads/queue.py
 pytest_add_cli_args_test_selection=
     tests/

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import DateTimeField, Exists, F, Func, OuterRef, Q
@@ -20,14 +20,16 @@ from portal.core.models import ClusterStatus
 from portal.core.transactions import retried
 from tenants import quotas
 from tenants.models import Cohort, Tenant
-from workloads import holdings, settling, tasks
-from workloads.extras import Extras, words_of
+from tenants.specs import Priority
+from workloads import holdings, settling, sharebook, tasks
+from workloads.extras import words_of
 from workloads.models import Attempt, Workload
 from workloads.queue import ClusterView, NodeView, Plan, Snapshot, Wait, Waiting, plan
-from workloads.specs import ASKED_COLUMNS, Desired, Reason, Resources, State, asked_by, asked_in, classes_in
+from workloads.specs import ASKED_COLUMNS, Desired, Reason, State, asked_by, classes_in
 from workloads.transitions import Change, apply_changes
 
 QUEUE = "queue"
+_NO_EXTRA: Mapping[str, Mapping[str, Any]] = {}
 MOST_ADMITTED = 200
 MOST_REASONS = 1_000
 STALE_AFTER = timedelta(seconds=10)
@@ -51,8 +53,9 @@ class _Row:
 def tick(held: Held, *, now: datetime | None = None) -> int:
     """Admit what fits and say of the others why they wait; return how many were admitted (at most 200).
 
-    A constant number of statements. `now` stands for the database's clock in judging staleness. Hints a reconcile for
-    each admitted. Raises LeaseLost, and then has written nothing.
+    A constant number of statements, two more where a tenant bounds shares or how many run. `now` stands for the
+    database's clock in judging staleness. Hints a reconcile for each admitted. Raises LeaseLost, and then has written
+    nothing.
     """
     settling.settle(held)
     rows = _waiting(Workload.objects.filter(_QUEUED))
@@ -72,15 +75,18 @@ def tick(held: Held, *, now: datetime | None = None) -> int:
     return len(admitted)
 
 
-def preview(tenant: Tenant, resources: Resources, extras: Extras, *, now: datetime | None = None) -> Wait | None:
-    """Return why a request would wait if it were submitted now, last in the queue; None if it would start.
+def preview(
+    asked: Waiting, extra: Mapping[str, Mapping[str, Any]] = _NO_EXTRA, *, now: datetime | None = None
+) -> Wait | None:
+    """Return why a request would wait if it were submitted now, the last of its priority; None if it would start.
 
-    Six statements, eight where a tenant is in a cohort; nothing is written.
+    `extra` is what its row would keep of resource types beyond the built-in ones.
+
+    Six statements, eight where a tenant is in a cohort, and one more with shares; nothing is written.
     """
-    item = Waiting(uuid4(), tenant.pk, asked_in(resources), classes=resources.gpu_models)
-    asked = _Row(item, "", 0, "", {}, extras.rows)
-    snapshot = _snapshot([*_waiting(Workload.objects.filter(_QUEUED)), asked], now)
-    return plan(snapshot).wait.get(asked.item.id)
+    rows = [*_waiting(Workload.objects.filter(_QUEUED)), _Row(asked, "", 0, "", {}, extra)]
+    rows.sort(key=lambda row: row.item.priority.rank)  # within one the order stays
+    return plan(_snapshot(rows, now)).wait.get(asked.id)
 
 
 def _waiting(queryset: Any) -> list[_Row]:
@@ -90,22 +96,29 @@ def _waiting(queryset: Any) -> list[_Row]:
         "tenant_id",
         *ASKED_COLUMNS,
         "blocked",
+        "owner_id",
+        "priority_rank",
         "kube_name",
         "attempts_made",
         "reason_code",
         "reason_params",
     )
-    found = queryset.annotate(blocked=Exists(unreleased)).order_by("created", "id").values_list(*columns)
+    found = (
+        queryset.annotate(blocked=Exists(unreleased)).order_by("priority_rank", "created", "id").values_list(*columns)
+    )
+    priorities = list(Priority)
     return [
         _Row(
-            Waiting(workload_id, tenant_id, asked_by(*asked), blocked, classes_in(asked[-1])),
+            Waiting(
+                workload_id, tenant_id, asked_by(*asked), blocked, classes_in(asked[-1]), owner_id, priorities[rank]
+            ),
             kube_name,
             made,
             reason,
             params,
             asked[-1],
         )
-        for workload_id, tenant_id, *asked, blocked, kube_name, made, reason, params in found
+        for workload_id, tenant_id, *asked, blocked, owner_id, rank, kube_name, made, reason, params in found
     ]
 
 
@@ -126,6 +139,7 @@ def _snapshot(rows: Sequence[_Row], now: datetime | None) -> Snapshot:
         cohort_names=dict(Cohort.objects.filter(pk__in=cohorts).values_list("pk", "name")) if cohorts else {},
         stale_since=since,
         words=words_of(extra),
+        shares=sharebook.shares_of(tenants),
     )
 
 
@@ -171,6 +185,7 @@ def _admit(snapshot: Snapshot, candidates: Sequence[UUID], others: Sequence[UUID
         snapshot,
         ready=_ready(tenants),
         book=book,
+        shares=sharebook.shares_of(tenants),
         held=holdings.held_by_all(),
         waiting=[row.item for row in rows.values()],
     )

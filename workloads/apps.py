@@ -8,8 +8,9 @@ class WorkloadsConfig(AppConfig):
 
     def ready(self) -> None:
         from portal.core import policy
-        from tenants import roles
-        from workloads import models, templatereads
+        from tenants import drains, roles
+        from workloads import draining, models, templatereads
 
         policy.register([models.Workload, models.Attempt], roles.grants_on_tenant_object, roles.tenant_id_of)
+        drains.register(draining.victims, draining.stop)
         policy.register([models.Template], templatereads.grants_on_template, roles.tenant_id_of)

@@ -32,6 +32,7 @@ OPTIONAL = (
     Column("started", _("Started"), _("Started"), lambda row: row.item.started_at),
     Column("ended", _("Ended"), _("Ended"), lambda row: row.item.ended_at),
     Column("ran", _("Ran"), _("Ran"), lambda row: row.ran_text),
+    Column("priority", _("Priority"), _("Priority"), lambda row: row.item.priority.value),
     Column("attempts", _("Attempts"), _("Attempts"), lambda row: row.item.attempts_made),
     Column("age", _("Age"), _("Submitted"), lambda row: row.item.created),
 )

@@ -23,6 +23,7 @@ _ORDER = (
     "resources",
     "max_runtime_s",
     "retries",
+    "priority",
     "template",
     "template_version",
 )

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from portal.core import units
+from tenants.choices import PRIORITY_CHOICES
 from workloads import explain
 from workloads.compare import Change, Difference, Line, LineKind, outcome_of, spec_differences
 from workloads.models import Workload
@@ -34,6 +35,7 @@ _LABELS: Mapping[str, Promise] = {
     "resources.extra": gettext_lazy("Other resources"),
     "max_runtime_s": gettext_lazy("Time limit"),
     "retries": gettext_lazy("Retries"),
+    "priority": gettext_lazy("Priority"),
     "template": gettext_lazy("Template"),
     "template_version": gettext_lazy("Template version"),
 }
@@ -45,9 +47,10 @@ _VALUES: Mapping[str, Callable[[Any], str]] = {
     "resources.gpu_models": ", ".join,
     "resources.extra": lambda amounts: ", ".join(f"{key}: {amount}" for key, amount in sorted(amounts.items())),
     "max_runtime_s": units.duration_text,
+    "priority": lambda value: str(dict(PRIORITY_CHOICES).get(value, value)),
 }
 _PLAIN = frozenset({"resources.cpu_millicores", "resources.memory_mib", "resources.gpus", "max_runtime_s", "retries"})
-_PLAIN |= {"title", "summary", "template_version"}
+_PLAIN |= {"title", "summary", "priority", "template_version"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

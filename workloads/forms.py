@@ -3,18 +3,20 @@
 import shlex
 import uuid
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from portal.core import units
 from portal.core.errors import Rejected
 from portal.core.fields import CpuField, DurationField, MemoryField
+from tenants.choices import PRIORITY_CHOICES
 from tenants.gauges import amount_text
-from tenants.models import ResourceType
-from tenants.specs import Unit
+from tenants.models import ResourceType, Tenant
+from tenants.specs import Priority, Unit
 from workloads import specs
 from workloads.explain import problem_texts
 from workloads.specs import JobSpec, Resources, extra_field
@@ -78,6 +80,12 @@ class JobForm(forms.Form):
         required=False,
         help_text=_("How often a failed run is tried again"),
     )
+    priority = forms.ChoiceField(
+        label=_("Priority"),
+        choices=PRIORITY_CHOICES,
+        required=False,
+        help_text=_("Whose turn comes first; within one, first come, first served"),
+    )
 
     def __init__(self, *args: Any, types: Sequence[ResourceType] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -114,6 +122,19 @@ class JobForm(forms.Form):
         """Return the spec of a form that is valid."""
         return _spec_of(self.cleaned_data, self._extra_keys)
 
+    def offer(self, tenant: Tenant) -> None:
+        """Let only be chosen what a tenant allows; of a single priority nothing is asked."""
+        field, allowed = cast("forms.ChoiceField", self.fields["priority"]), tenant.priorities
+        field.choices = [(value, label) for value, label in PRIORITY_CHOICES if value in allowed]
+        if len(allowed) == 1:
+            field.widget = forms.HiddenInput()
+        if self.initial.get("priority") not in allowed:
+            self.initial["priority"] = Priority.NORMAL.value if Priority.NORMAL in allowed else allowed[0]
+        if (most_s := tenant.max_runtime_s) is not None:
+            self.initial["max_runtime_s"] = min(self.initial.get("max_runtime_s") or most_s, most_s)
+            most = {"limit": units.duration_text(most_s)}
+            self.fields["max_runtime_s"].help_text = gettext("At most %(limit)s here; empty: this limit") % most
+
     def reject(self, rejected: Rejected) -> None:
         """Show a service's complaints at their fields; what has no field here stands on top."""
         for name, messages in rejected.fields.items():
@@ -148,6 +169,11 @@ class AskForm(forms.Form):
     cpu_millicores = CpuField()
     memory_mib = MemoryField()
     gpus = forms.IntegerField(min_value=0, required=False)
+    priority = forms.ChoiceField(choices=PRIORITY_CHOICES, required=False)
+
+    def priority_asked(self) -> str:
+        """Return the priority of a form that is valid; the usual one where none is said."""
+        return self.cleaned_data["priority"] or Priority.NORMAL.value
 
     def __init__(self, *args: Any, types: Sequence[ResourceType] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -179,6 +205,7 @@ def initial_of(spec: Mapping[str, Any], *, parent: uuid.UUID | None = None) -> d
         **{extra_field(key): amount for key, amount in (resources.get("extra") or {}).items()},
         "max_runtime_s": spec.get("max_runtime_s", DEFAULT_RUNTIME_S),
         "retries": spec.get("retries", 0),
+        "priority": spec.get("priority", Priority.NORMAL.value),
     }
 
 
@@ -195,6 +222,7 @@ _STAND_INS: dict[str, Any] = {
     "gpus": 0,
     "max_runtime_s": None,
     "retries": 0,
+    "priority": Priority.NORMAL.value,
     "template": "",
     "template_version": None,
 }
@@ -247,6 +275,7 @@ def _spec_of(values: Mapping[str, Any], extra_keys: Sequence[str]) -> JobSpec:
         env=values["env"],
         max_runtime_s=values["max_runtime_s"],
         retries=values["retries"] or 0,
+        priority=values["priority"] or Priority.NORMAL.value,
         template=values.get("template") or "",
         template_version=values.get("template_version"),
     )

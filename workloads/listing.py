@@ -13,8 +13,10 @@ from django.utils.translation import gettext_lazy as _
 
 from portal.core.models import User
 from tenants import roles
-from tenants.specs import slug_valid
-from workloads.models import STATE_CHOICES, SavedFilter
+from tenants.choices import PRIORITY_CHOICES
+from tenants.specs import Priority, slug_valid
+from workloads.choices import STATE_CHOICES
+from workloads.models import SavedFilter
 from workloads.selectors import Cursor, Filters, cursor_of
 from workloads.specs import ACTIVE, KINDS, State
 
@@ -31,7 +33,7 @@ WITHIN: dict[str, tuple[Promise, dt.timedelta]] = {
     "7d": (_("Last 7 days"), dt.timedelta(days=7)),
     "30d": (_("Last 30 days"), dt.timedelta(days=30)),
 }
-NARROWING = ("state", "kind", "tenant", "owner", "text", "within", "since", "until")
+NARROWING = ("state", "kind", "priority", "tenant", "owner", "text", "within", "since", "until")
 KEYS = {"text": "q"}  # fields whose name in the URL is another
 
 
@@ -61,6 +63,7 @@ class Listing:
     default_view: str
     state: str = ""
     kind: str = ""
+    priority: str = ""
     tenant: str = ""
     owner: str = ""
     text: str = ""
@@ -82,6 +85,7 @@ class Listing:
             tenant=self.tenant,
             text=self.text,
             kind=self.kind,
+            priority=self.priority,
             owner=self.owner,
             created_from=self._created_from(),
             created_until=_midnight(self.until, days=1),
@@ -153,6 +157,7 @@ class Listing:
         """Return the filters that stand in no field in sight, as what can be taken away."""
         words: list[tuple[str, str | Promise, str]] = [
             ("kind", _("Kind"), self.kind),
+            ("priority", _("Priority"), str(dict(PRIORITY_CHOICES).get(self.priority, ""))),
             ("owner", _("Owner"), self.owner),
             ("since", _("From"), self.since),
             ("until", _("To"), self.until),
@@ -183,6 +188,7 @@ def listing_of(query: Mapping[str, str], user: User) -> Listing:
         default_view=default,
         state=_one_of(query.get("state", ""), set(State)),
         kind=_one_of(query.get("kind", ""), KINDS),
+        priority=_one_of(query.get("priority", ""), set(Priority)),
         tenant=tenant if slug_valid(tenant) else "",
         owner=_text(query.get("owner", ""), MAX_OWNER),
         text=_text(query.get("q", ""), MAX_TEXT),
@@ -201,6 +207,7 @@ def choices() -> dict[str, list[tuple[str, str | Promise]]]:
         "states": [(value, label) for value, label in STATE_CHOICES],
         "withins": [(value, label) for value, (label, _span) in WITHIN.items()],
         "kinds": [("job", _("Job"))],
+        "priorities": [(value, label) for value, label in PRIORITY_CHOICES],
     }
 
 

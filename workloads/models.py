@@ -4,34 +4,19 @@ from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models.fields.json import KT
-from django.db.models.functions import Coalesce, Lower
-from django.utils.translation import gettext_lazy as _
+from django.db.models.functions import Lower
+from django.utils.functional import Promise
 
 from portal.core.models import User, UUIDModel
 from portal.core.policy import Action
 from tenants import roles
+from tenants.choices import PRIORITY_LABELS
 from tenants.models import Tenant
-from tenants.specs import PODS
+from tenants.specs import PODS, Priority
 from workloads import shippedtexts, specs
+from workloads.choices import STATE_CHOICES, VISIBILITY_CHOICES
+from workloads.generated import priority_rank_of_spec, text_of_spec
 
-_STATE_LABELS = {
-    specs.State.QUEUED: _("Queued"),
-    specs.State.STARTING: _("Starting"),
-    specs.State.RUNNING: _("Running"),
-    specs.State.STOPPING: _("Stopping"),
-    specs.State.SUSPENDED: _("Suspended"),
-    specs.State.SUCCEEDED: _("Succeeded"),
-    specs.State.FAILED: _("Failed"),
-    specs.State.CANCELLED: _("Cancelled"),
-}
-STATE_CHOICES = [(state.value, label) for state, label in _STATE_LABELS.items()]
-_VISIBILITY_LABELS = {
-    specs.Visibility.OWN: _("Only me"),
-    specs.Visibility.TENANT: _("The tenant"),
-    specs.Visibility.PUBLIC: _("Everyone"),
-}
-VISIBILITY_CHOICES = [(visibility.value, label) for visibility, label in _VISIBILITY_LABELS.items()]
 _TERMINAL = [state.value for state in sorted(specs.TERMINAL)]
 _SHOWN = models.Q(hidden=False)
 
@@ -106,11 +91,6 @@ class TemplateVersion(UUIDModel):
         return shippedtexts.shown(self.summary) if self.shipped else self.summary
 
 
-def _text_of_spec(name: str) -> Coalesce:
-    empty = models.Value("", output_field=models.TextField())
-    return Coalesce(KT(f"spec__{name}"), empty, output_field=models.TextField())
-
-
 class WorkloadQuerySet(models.QuerySet["Workload"]):
     def visible_to(self, user: User | AnonymousUser) -> "WorkloadQuerySet":
         """Return the workloads of the tenants that somebody may see."""
@@ -160,9 +140,14 @@ class Workload(UUIDModel):
     extra = models.JSONField(default=dict)  # by key of a resource type, each as `specs.Extra` has it
 
     # copied from the spec by the database, so that lists and searches read no script of 256 KiB
-    image = models.GeneratedField(expression=_text_of_spec("image"), output_field=models.TextField(), db_persist=True)
+    image = models.GeneratedField(expression=text_of_spec("image"), output_field=models.TextField(), db_persist=True)
     template = models.GeneratedField(
-        expression=_text_of_spec("template"), output_field=models.TextField(), db_persist=True
+        expression=text_of_spec("template"), output_field=models.TextField(), db_persist=True
+    )
+
+    # 0 comes first in the queue (see `tenants.specs.Priority.rank`)
+    priority_rank = models.GeneratedField(
+        expression=priority_rank_of_spec(), output_field=models.PositiveSmallIntegerField(), db_persist=True
     )
 
     # row claim of a worker, by the database's clock
@@ -199,6 +184,12 @@ class Workload(UUIDModel):
             models.Index(
                 fields=["state", "created", "id"], condition=~models.Q(state__in=_TERMINAL), name="workload_active"
             ),
+            # the queue in its order
+            models.Index(
+                fields=["priority_rank", "created", "id"],
+                condition=models.Q(state=specs.State.QUEUED.value),
+                name="workload_queue",
+            ),
             models.Index(
                 fields=["made_from", "tenant", "-created"],
                 condition=models.Q(made_from__isnull=False),
@@ -211,6 +202,17 @@ class Workload(UUIDModel):
                 name="workload_kept_log",
             ),
         ]
+
+    @property
+    def priority(self) -> Priority:
+        """Its priority, by the row."""
+        rank: int = self.priority_rank
+        return list(Priority)[rank]
+
+    @property
+    def priority_text(self) -> Promise:
+        """Its priority in the reader's language."""
+        return PRIORITY_LABELS[self.priority]
 
     @property
     def readable_last_seq(self) -> int:

@@ -1,9 +1,11 @@
 """Decides who starts now and why the others wait. Pure: a snapshot in, a plan out; the same snapshot, the same plan.
 
-First come, first served by (created, id). Within a tenant the first that does not fit holds up those behind it. Who
-waits to borrow has what it would borrow kept from other borrowers of its cohort, and over all tenants who finds no room
-in the cluster has its room kept, so that smaller ones behind cannot starve it. What a tenant's own quota or no node
-could ever hold holds up nobody. Single nodes are not chosen here: that is the scheduler's.
+First come, first served within a priority; the order of `waiting` is the caller's. Within a tenant the first that does
+not fit holds up those behind it. Who waits to borrow has what it would borrow kept from other borrowers of its cohort,
+and over all tenants who finds no room in the cluster has its room kept, so that smaller ones behind cannot starve it.
+What a tenant's own quota or no node could ever hold holds up nobody. Who is above a share, their own or their
+priority's, holds up only those behind who have the same. Single nodes are not chosen here: that is the
+scheduler's.
 """
 
 import enum
@@ -13,7 +15,8 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from tenants.ledger import Book, Pair, Short, Shortage
-from tenants.specs import GPUS, Amounts
+from tenants.shares import Holder, Over, Shares, Who, Whose
+from tenants.specs import GPUS, Amounts, Priority
 from workloads.specs import Reason, Words
 
 
@@ -45,13 +48,16 @@ class Waiting(NamedTuple):
     asks: Amounts
     blocked: bool = False
     classes: tuple[str, ...] = ()
+    owner_id: UUID | None = None
+    priority: Priority = Priority.NORMAL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """All that a plan depends on; `waiting` is in the order of (created, id), `held` is what all attempts hold.
+    """All that a plan depends on; `waiting` is in order: by (priority, created, id). `held` is what all attempts hold.
 
-    `ready` are the tenants whose namespace is complete, `book` their ledger with that of their cohorts.
+    `ready` are the tenants whose namespace is complete, `book` their ledger with that of their cohorts, `shares` what
+    their people and priorities may hold of it.
     """
 
     cluster: ClusterView
@@ -63,6 +69,7 @@ class Snapshot:
     cohort_names: Mapping[UUID, str] = field(default_factory=dict)
     stale_since: str = ""
     words: Words = field(default_factory=dict)  # what a reason says of resource types that are not built in
+    shares: Shares = field(default_factory=Shares)
 
 
 class Wait(NamedTuple):
@@ -119,6 +126,7 @@ def _everybody_waits(snapshot: Snapshot) -> Wait | None:
 
 _BEHIND_TENANT = Wait(Reason.BEHIND_OTHERS, {"scope": "tenant"})
 _BEHIND_COHORT = Wait(Reason.BEHIND_OTHERS, {"scope": "cohort"})
+_BEHIND_SHARE = {whose: Wait(Reason.BEHIND_OTHERS, {"scope": whose.value}) for whose in Whose}
 _BEHIND_CLUSTER = Wait(Reason.BEHIND_OTHERS, {"scope": "cluster"})
 _NOT_READY = Wait(Reason.TENANT_NOT_READY, {})
 
@@ -129,7 +137,7 @@ class _Room:
     def __init__(self, snapshot: Snapshot) -> None:
         self._ready, self._cohort_names = snapshot.ready, snapshot.cohort_names
         self._words = snapshot.words
-        self._book = snapshot.book.copy()
+        self._book, self._shares = snapshot.book.copy(), snapshot.shares.copy()
         self._keys = list(dict.fromkeys(key for node in snapshot.nodes for key in node.offers))
         self._node_sizes = _undominated([self._size(node.offers) for node in snapshot.nodes])
         self._free = dict.fromkeys(self._keys, 0)
@@ -140,6 +148,7 @@ class _Room:
         self._kept: dict[str, int] = {}
         self._pool_kept: dict[tuple[UUID, str], int] = {}
         self._held_up: set[UUID] = set()
+        self._holders_held_up: set[tuple[UUID, Holder]] = set()
 
     def of_class(self, item: Waiting) -> Waiting:
         """Return a workload with a class of GPUs among what it asks.
@@ -149,7 +158,8 @@ class _Room:
         if not item.classes:
             return item
         placed = [item._replace(asks={**item.asks, key: item.asks.get(GPUS, 0)}) for key in item.classes]
-        possible = [one for one in placed if self._never(one) is None]
+        who = Who(item.tenant_id, item.owner_id, item.priority)
+        possible = [one for one in placed if self._never(one, who) is None]
         return next((one for one in possible if self._has_room(one)), (possible or placed)[0])
 
     def _has_room(self, item: Waiting) -> bool:
@@ -160,24 +170,46 @@ class _Room:
         """Take what a workload asks, or say why it waits; whoever waits for room holds up those behind it."""
         if item.tenant_id not in self._ready:
             return _NOT_READY
-        never = self._never(item)
-        if never is not None:
-            return never
-        if item.tenant_id in self._held_up:
-            return _BEHIND_TENANT
+        who = Who(item.tenant_id, item.owner_id, item.priority)
+        passed = self._never(item, who) or self._shut_out(item, who)
+        if passed is not None:
+            return passed
         wait = self._over_quota(item) or self._pool_is_kept(item) or self._no_capacity(item)
         if wait is not None:
             self._held_up.add(item.tenant_id)
             return wait
         self._book.charge(item.tenant_id, item.asks)
+        self._shares.charge(who, item.asks)
         _add(self._free, item.asks, -1)
         return None
 
-    def _never(self, item: Waiting) -> Wait | None:
+    def _shut_out(self, item: Waiting, who: Who) -> Wait | None:
+        """Return a wait for what its tenant, its owner's share or its priority's lets in no more of now.
+
+        It keeps no room for itself, and does not hold up the tenant's other work.
+        """
+        tenant, most = item.tenant_id, self._shares.most_running(item.tenant_id)
+        if most is not None and self._shares.running(tenant) >= most:
+            return Wait(Reason.MAX_RUNNING, {"running": self._shares.running(tenant), "limit": most})
+        if tenant in self._held_up:
+            return _BEHIND_TENANT
+        for whose, holder in ((Whose.USER, who.owner), (Whose.PRIORITY, who.priority)):
+            if (tenant, holder) in self._holders_held_up:
+                return _BEHIND_SHARE[whose]
+        over = self._shares.over(who, item.asks)
+        if over is None:
+            return None
+        self._holders_held_up.add((tenant, over.holder))
+        return _over_share(over, self._words)
+
+    def _never(self, item: Waiting, who: Who) -> Wait | None:
         """Return why it cannot start however long it waits, as things are; such a one holds up nobody."""
         short = self._book.above_ceiling(item.tenant_id, item.asks)
         if short is not None:
             return self._over(short, item)
+        over = self._shares.never(who, item.asks)
+        if over is not None:
+            return _over_share(over, self._words)
         if any(not self._lacking(size, item.asks) for size in self._node_sizes):
             return None
         lacking, largest = self._nearest(item.asks)
@@ -255,6 +287,12 @@ class _Room:
                 "lendable": max(0, short.pair.room - own),
             }
         return Wait(Reason.OVER_QUOTA, params)
+
+
+def _over_share(over: Over, words: Words) -> Wait:
+    params: dict[str, Any] = {"whose": over.whose.value, "resource": over.key, **words.get(over.key, {})}
+    params |= {"asked": over.asked, "held": over.held, "limit": over.limit}
+    return Wait(Reason.OVER_SHARE, params | ({"priority": over.holder} if over.whose is Whose.PRIORITY else {}))
 
 
 def _from_pool(pair: Pair, amount: int) -> int:

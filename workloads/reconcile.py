@@ -227,11 +227,15 @@ def _clear(run: Run, attempt: Attempt) -> None:
         job = None
     if _delete(run, attempt, job) or attempt.cleaned_at is not None:
         return
-    nothing_left = not _pods_left(run, delete=False)
+    drained = attempt.reason_code == Reason.DRAINED
+    nothing_left = not _pods_left(run, delete=drained)
+    if drained and not nothing_left:
+        return  # it is released here alone: a sweep looks again until its pods are gone
     with claims.guarded(run.claim):
         Attempt.objects.filter(pk=attempt.pk, cleaned_at=None).update(cleaned_at=Now())
         if nothing_left:
             _release(attempt)
+            wake(QUEUE_WAKE)
 
 
 def _astray(attempt: Attempt) -> bool:

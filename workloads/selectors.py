@@ -33,6 +33,7 @@ from portal.core.policy import Action
 from tenants.models import Tenant
 from tenants.roles import GRANTS, memberships_of
 from tenants.selectors import tenant_get
+from tenants.specs import Priority
 from workloads.keyset import Cursor as Cursor
 from workloads.keyset import Page as Page
 from workloads.keyset import Walk
@@ -59,6 +60,7 @@ class Filters:
     tenant: str = ""
     text: str = ""
     kind: str = ""
+    priority: str = ""
     owner: str = ""  # a user name
     created_from: dt.datetime | None = None
     created_until: dt.datetime | None = None  # the first moment that is too late
@@ -71,6 +73,7 @@ _LISTED = (
     "owner__username",
     *("name", "kind", "image", "template", "state", "reason_code", "reason_params", "version", "exit_code"),
     *("created", "started_at", "ended_at", "attempts_made", "cpu_millicores", "memory_mib", "gpus", "extra"),
+    "priority_rank",
 )
 
 
@@ -253,6 +256,8 @@ def _narrowed(user: User, filters: Filters) -> Q:
         wanted &= Q(tenant_id=Subquery(Tenant.objects.filter(slug=filters.tenant).values("pk")[:1]))
     if filters.owner:
         wanted &= Q(owner_id=_person_named(filters.owner))
+    if filters.priority:
+        wanted &= Q(priority_rank=Priority(filters.priority).rank)
     plain = {
         "state": filters.state,
         "kind": filters.kind,

@@ -21,9 +21,9 @@ from portal.core.transactions import retried
 from portal.live.publish import WorkloadChanged, publish_workloads
 from tenants import quotas
 from tenants.models import Tenant
-from workloads import specs, tasks
+from workloads import rules, specs, tasks
 from workloads.admission import QUEUE
-from workloads.explain import problem_texts
+from workloads.explain import problem_text, problem_texts
 from workloads.extras import Extras, extras_of
 from workloads.models import Workload, WorkloadEvent
 from workloads.overrides import patched_spec
@@ -46,8 +46,9 @@ def workload_submit(
 ) -> tuple[Workload, bool]:
     """Queue a workload, or with a known idempotency key return what its first use made (then the second item is True).
 
-    Over the limits is no error: it waits. At most 12 SQL statements. Wakes the queue after the commit. Raises
-    NotVisible, Denied, Rejected by field, IdempotencyReplay.
+    Over the limits is no error: it waits. At most 12 SQL statements, 14 where the tenant bounds how many wait. Wakes
+    the queue after the commit. Raises NotVisible, Denied, Rejected by field, IdempotencyReplay, and Conflict where no
+    more may wait.
     """
     policy.require(actor, Action.WORKLOAD_SUBMIT, tenant)
     if parent is not None:
@@ -62,11 +63,13 @@ def workload_submit(
                 return Workload.objects.get(pk=first), True
         origin = origin_of(user=actor, tenant=tenant, spec=spec, parent=parent)
         extras = extras_of(spec.resources)
-        problems = size_problems_in(tenant, spec, extras)
+        problems = tenant_problems(tenant, spec, extras)
         if isinstance(origin, Problem):
             raise _rejected([origin, *problems])
         _reject(problems)
-        workload = _row(actor, tenant, msgspec.structs.replace(spec, template_version=origin.number), parent)
+        _require_room_to_wait(tenant)
+        said = rules.with_time_limit(tenant, msgspec.structs.replace(spec, template_version=origin.number))
+        workload = _row(actor, tenant, said, parent)
         workload.extra = extras.rows
         workload.pk, workload.made_from_id = new_id, origin.template_id
         _insert(actor, workload)
@@ -101,23 +104,26 @@ def submission_problems(*, actor: User, tenant: Tenant, spec: JobSpec) -> list[P
     policy.require(actor, Action.WORKLOAD_SUBMIT, tenant)
     problems = specs.spec_problems(spec)
     origin = None if problems else origin_of(user=actor, tenant=tenant, spec=spec)
-    return [
-        *problems,
-        *([origin] if isinstance(origin, Problem) else []),
-        *size_problems_in(tenant, spec, extras_of(spec.resources)),
-    ]
+    full = rules.queue_problem(tenant)
+    found = [*problems, *([origin] if isinstance(origin, Problem) else [])]
+    found += tenant_problems(tenant, spec, extras_of(spec.resources))
+    return [*found, *([full] if full else [])]
 
 
-def size_problems_in(tenant: Tenant, spec: JobSpec, extras: Extras) -> list[Problem]:
-    """Return the sizes of a spec that a tenant's pods can never have. Two statements, three in a cohort."""
+def tenant_problems(tenant: Tenant, spec: JobSpec, extras: Extras) -> list[Problem]:
+    """Return what a tenant does not allow of a spec, and the sizes that its pods can never have.
+
+    Two statements, three in a cohort.
+    """
     if extras.problems:
-        return list(extras.problems)
+        return [*rules.rule_problems(tenant, spec), *extras.problems]
     book, asked = quotas.book_of([tenant]), extras.by_key
     names = {key: found.kube_name for key, found in asked.items() if not found.product}
     products = {key: found.product for key, found in asked.items() if found.product}
     whole = {key: book.pair(tenant.pk, key).ceiling for key in (*specs.SIZE_FIELDS, *asked)}
     offers = [offers for offers, _usable in node_offers(names, products)]
     return [
+        *rules.rule_problems(tenant, spec),
         *specs.size_problems(spec.resources, whole, offers, per_pod=extras.per_pod, words=extras.words),
         *specs.class_problems(spec.resources, whole, offers, words=extras.words),
     ]
@@ -166,6 +172,15 @@ def workload_hide(*, actor: User, workload: Workload) -> None:
         )
         changed = WorkloadChanged(id=row.pk, tenant_id=row.tenant_id, state=row.state, version=row.version + 1)
         transaction.on_commit(lambda: publish_workloads([changed]), robust=True)
+
+
+def _require_room_to_wait(tenant: Tenant) -> None:
+    """Raise Conflict where no more of a tenant's work may wait; its lock lets one submission after the other look."""
+    if tenant.max_waiting is not None:
+        [locked] = quotas.tenants_locked([tenant.pk])
+        full = rules.queue_problem(locked)
+        if full is not None:
+            raise Conflict(problem_text(full))
 
 
 def _reject(problems: Sequence[Problem]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from tenants.specs import CPU, GPUS, MEMORY, MOST_OF_ALL, PODS, Amounts
+from tenants.specs import CPU, GPUS, MAX_RUNTIME_S, MEMORY, MOST_OF_ALL, PODS, Amounts, Priority
 
 
 class State(enum.StrEnum):
@@ -61,11 +61,14 @@ class Reason(enum.StrEnum):
     CLUSTER_STALE = "cluster_stale"
     TENANT_NOT_READY = "tenant_not_ready"
     OVER_QUOTA = "over_quota"
+    OVER_SHARE = "over_share"
+    MAX_RUNNING = "max_running"
     NO_CAPACITY = "no_capacity"
     NO_NODE = "no_node"
     TOO_LARGE = "too_large"
     BEHIND_OTHERS = "behind_others"
     RETRYING = "retrying"
+    DRAINED = "drained"
     # while starting
     CREATING = "creating"
     REFUSED_RETRYING = "refused_retrying"
@@ -103,7 +106,6 @@ MAX_EXTRA = 20
 MAX_IMAGE = 500
 MAX_REPOSITORY = 255
 MAX_RETRIES = 10
-MAX_RUNTIME_S = 30 * 24 * 3600
 MIN_MEMORY_MIB = 16
 MIN_CPU_MILLICORES = 10
 EPHEMERAL_STORAGE_MIB = 2_048
@@ -165,6 +167,7 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     env: dict[str, str] = msgspec.field(default_factory=dict)
     max_runtime_s: int | None = None
     retries: int = 0
+    priority: str = Priority.NORMAL.value
     template: str = ""
     template_version: int | None = None
 
@@ -275,6 +278,7 @@ def spec_problems(spec: JobSpec) -> list[Problem]:
         *_extra_problems(spec.resources.extra),
         *_model_problems(spec.resources),
         *_template_problems(spec),
+        *([] if spec.priority in set(Priority) else [Problem("priority", "unknown_priority")]),
         *_range_problems("retries", spec.retries, 0, MAX_RETRIES),
         *([] if spec.max_runtime_s is None else _range_problems("max_runtime_s", spec.max_runtime_s, 1, MAX_RUNTIME_S)),
     ]

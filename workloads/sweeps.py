@@ -32,7 +32,8 @@ WITH chosen AS MATERIALIZED (
     AND (w.hinted_at IS NULL OR w.hinted_at <= clock_timestamp() - make_interval(secs => %(every)s))
     AND (w.state = 'stopping' OR EXISTS (
       SELECT 1 FROM workloads_attempt a
-      WHERE a.workload_id = w.id AND a.released_at IS NULL AND a.ended_at IS NULL AND a.object_uid = ''))
+      WHERE a.workload_id = w.id AND a.released_at IS NULL
+        AND (a.ended_at IS NULL AND a.object_uid = '' OR a.reason_code = %(drained)s)))
   ORDER BY w.hinted_at NULLS FIRST, w.created LIMIT %(most)s
   FOR NO KEY UPDATE SKIP LOCKED)
 UPDATE workloads_workload w SET hinted_at = clock_timestamp() FROM chosen WHERE w.id = chosen.id RETURNING w.id
@@ -90,6 +91,7 @@ class Sweeper:
             "every": self.every_s,
             "grace": CLEAN_AFTER_S,
             "cancelled": EndState.CANCELLED.value,
+            "drained": Reason.DRAINED.value,
             "never_ran": [Reason.REFUSED.value, Reason.FOREIGN_OBJECT.value],
             "most": MOST_HINTS,
         }

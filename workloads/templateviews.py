@@ -16,14 +16,16 @@ from portal.core.errors import Conflict, NotVisible, Rejected
 from portal.core.models import User
 from portal.core.policy import Action
 from portal.core.routes import person, route
+from tenants.choices import PRIORITY_CHOICES
 from tenants.history import Told, told_entries
 from tenants.models import ResourceType, Tenant
 from tenants.selectors import has_quota, quota_lines, resource_types
 from tenants.specs import GPUS
 from workloads import comparison, presentation, selectors, templatereads, templating
+from workloads.choices import VISIBILITY_CHOICES
 from workloads.compare import spec_differences
 from workloads.extras import keys_in, types_offered
-from workloads.models import VISIBILITY_CHOICES, Template, TemplateVersion
+from workloads.models import Template, TemplateVersion
 from workloads.specs import MAX_TEMPLATE_VERSION, Visibility
 from workloads.templateforms import TemplateForm, first_values
 from workloads.templatereads import Wanted
@@ -63,12 +65,13 @@ def detail(request: HttpRequest, template_id: uuid.UUID, number: int | None = No
     template = templatereads.template_get(user=user, template_id=template_id)
     versions = templatereads.versions_of(template, whole=number)
     version = next((found for found in versions if found.number == number), None) or _version(template, number)
-    may_edit = policy.allowed(user, Action.TEMPLATE_EDIT, template)
+    may_edit, spec = policy.allowed(user, Action.TEMPLATE_EDIT, template), templatereads.plain_spec(version)
     context = {
         **_about(user, template),
         "version": version,
         "versions": [(other, other.number - 1) for other in versions],
-        "spec": templatereads.plain_spec(version),
+        "spec": spec,
+        "priority_text": dict(PRIORITY_CHOICES)[spec["priority"]],
         "command": presentation.command_text(version.spec),
         "recent": presentation.told_all(templatereads.recent_uses(user=user, template=template)),
         "counted": templatereads.MOST_USES_COUNTED,
@@ -233,6 +236,8 @@ def _form_page(request: HttpRequest, form: TemplateForm, context: dict[str, Any]
     tenant: Tenant | None = context["tenant"]
     asks_gpus = form["gpus"].value() not in (None, "", 0, "0")
     shows_gpus = asks_gpus or tenant is None or has_quota(tenant, GPUS)
+    if tenant is not None:
+        form.offer(tenant)
     whole = {**context, "form": form, "current_tenant": tenant, "shows_gpus": shows_gpus}
     return render(request, "workloads/template_form.html", whole, status=400 if form.errors else 200)
 

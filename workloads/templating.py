@@ -20,7 +20,7 @@ from workloads import images, specs
 from workloads.explain import problem_texts
 from workloads.extras import extras_of
 from workloads.models import Template, TemplateVersion
-from workloads.services import size_problems_in
+from workloads.services import tenant_problems
 from workloads.specs import JobSpec, Visibility
 
 DEFAULT_ICON = "file-text"
@@ -205,7 +205,7 @@ def _free_slug(tenant: Tenant, asked: str, title: str) -> str:
 def _reject_draft(draft: Draft, tenant: Tenant | None, *, slug: str = "") -> None:
     problems = [
         *specs.spec_problems(draft.spec),
-        *(size_problems_in(tenant, draft.spec, extras_of(draft.spec.resources)) if tenant else []),
+        *(tenant_problems(tenant, draft.spec, extras_of(draft.spec.resources)) if tenant else []),
     ]
     errors: dict[str, list[Text]] = {field: list(texts) for field, texts in problem_texts(problems).items()}
     errors |= _text_errors("title", draft.title, specs.MAX_TEMPLATE_TITLE, required=True)

@@ -17,7 +17,8 @@ from workloads.specs import TERMINAL, Reason, State
 MAX_PARAM_CHARS = 2_000
 _TERMINAL = sorted(state.value for state in TERMINAL)
 
-# A row that is being stopped only goes on to an end, and an end is never left: both whatever the change says.
+# A row that is being stopped only goes on to an end, and an end is never left: both whatever the change says. Of an
+# attempt that has ended nobody hears late that it starts or runs.
 _UPDATE = """
 UPDATE workloads_workload AS w SET
   state = c.state, reason_code = c.reason, reason_params = c.params::jsonb,
@@ -26,10 +27,12 @@ UPDATE workloads_workload AS w SET
   exit_code = CASE WHEN c.state = 'queued' THEN NULL ELSE COALESCE(c.exit_code, w.exit_code) END,
   ended_at = CASE WHEN c.state = ANY(%(terminal)s) THEN COALESCE(c.ended_at, clock_timestamp()) ELSE NULL END
 FROM unnest(%(ids)s::uuid[], %(states)s::text[], %(reasons)s::text[], %(params)s::text[], %(exit_codes)s::int[],
-            %(started)s::timestamptz[], %(ended)s::timestamptz[])
-  AS c(id, state, reason, params, exit_code, started_at, ended_at)
+            %(started)s::timestamptz[], %(ended)s::timestamptz[], %(ns)s::int[])
+  AS c(id, state, reason, params, exit_code, started_at, ended_at, n)
 WHERE w.id = c.id AND NOT w.state = ANY(%(terminal)s)
   AND (w.state <> 'stopping' OR c.state = 'stopping' OR c.state = ANY(%(terminal)s))
+  AND NOT (c.state = ANY(%(running)s) AND EXISTS (
+    SELECT 1 FROM workloads_attempt a WHERE a.workload_id = w.id AND a.n = c.n AND a.ended_at IS NOT NULL))
   AND (w.state, w.reason_code, w.reason_params) IS DISTINCT FROM (c.state, c.reason, c.params::jsonb)
 RETURNING w.id, w.tenant_id, w.state, w.version
 """
@@ -100,6 +103,8 @@ def _update(changes: list[Change]) -> list[WorkloadChanged]:
             _UPDATE,
             {
                 "terminal": _TERMINAL,
+                "running": [State.STARTING.value, State.RUNNING.value],
+                "ns": [change.attempt_n for change in changes],
                 "ids": [change.workload_id for change in changes],
                 "states": [change.state.value for change in changes],
                 "reasons": [change.reason.value for change in changes],

@@ -3,16 +3,19 @@
 import enum
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
+from portal.core.models import User
 from tenants.models import Tenant
-from workloads import admission, explain
-from workloads.extras import extras_of
+from tenants.specs import MEMORY, Priority
+from workloads import admission, explain, rules
+from workloads.extras import Extras, extras_of
 from workloads.models import Workload
-from workloads.queue import Wait
-from workloads.specs import Problem, Reason, Resources, State
+from workloads.queue import Wait, Waiting
+from workloads.specs import Problem, Reason, Resources, State, asked_in
 
 
 class Answer(enum.StrEnum):
@@ -44,6 +47,27 @@ class Verdict:
     button: str
 
 
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request as it would stand in the queue, and what it asks of resource types beyond the built-in ones."""
+
+    item: Waiting
+    extras: Extras
+
+
+def asking(*, user: User, tenant: Tenant, resources: Resources, priority: str) -> Request:
+    """Return a request, of this person, as if it were submitted now. One statement."""
+    item = Waiting(
+        uuid4(),
+        tenant.pk,
+        asked_in(resources),
+        classes=resources.gpu_models,
+        owner_id=user.pk,
+        priority=Priority(priority),
+    )
+    return Request(item, extras_of(resources))
+
+
 @dataclass(slots=True)
 class _Asked:
     """A request as `explain` reads it."""
@@ -55,19 +79,18 @@ class _Asked:
     extra: Any
 
 
-def forecast_of(tenant: Tenant, resources: Resources) -> Forecast:
+def forecast_of(asked: Request) -> Forecast:
     """Return what the queue would do with a request now. At most nine statements, nothing is written."""
-    extras = extras_of(resources)
-    wait = admission.preview(tenant, resources, extras)
+    wait = admission.preview(asked.item, asked.extras.rows)
     if wait is None:
         return Forecast(Answer.NOW, Reason.NONE, "", None)
     params = dict(wait.params)
-    never = wait.reason is Reason.TOO_LARGE or _above_ceiling(wait)
+    never = wait.reason is Reason.TOO_LARGE or _above_ceiling(wait) or _above_share(wait)
     return Forecast(
         Answer.NEVER if never else Answer.QUEUED,
         wait.reason,
         explain.reason_text(wait.reason, params),
-        explain.explanation(_Asked(State.QUEUED, wait.reason, params, resources.memory_mib, extras.rows)),
+        _card(asked, wait),
     )
 
 
@@ -75,32 +98,48 @@ def place_of(workload: Workload) -> int | None:
     """Return a waiting workload's place among its tenant's, from 1; None for one that does not wait. One statement."""
     if workload.state != State.QUEUED:
         return None
+    rank = workload.priority_rank
     earlier = Q(created__lt=workload.created) | Q(created=workload.created, id__lt=workload.pk)
-    return Workload.objects.filter(earlier, tenant=workload.tenant_id, state=State.QUEUED).count() + 1
+    ahead = Q(priority_rank__lt=rank) | Q(earlier, priority_rank=rank)
+    return Workload.objects.filter(ahead, tenant=workload.tenant_id, state=State.QUEUED).count() + 1
 
 
-def last_place_in(tenant: Tenant) -> int:
+def last_place_of(asked: Request) -> int:
     """Return the place that a request submitted now would have among those of its tenant that wait. One statement."""
-    return Workload.objects.filter(tenant=tenant, state=State.QUEUED).count() + 1
+    waiting = Workload.objects.filter(tenant=asked.item.tenant_id, state=State.QUEUED)
+    return waiting.filter(priority_rank__lte=asked.item.priority.rank).count() + 1
 
 
-def verdict_of(tenant: Tenant, resources: Resources) -> Verdict:
-    """Return what would happen to a request if it were submitted now. At most nine statements, nothing is written."""
-    extras = extras_of(resources)
-    if extras.problems:
-        return Verdict("bad", "ban", _("Can never start"), explain.problem_text(extras.problems[0]), _("Submit"))
-    wait = admission.preview(tenant, resources, extras)
+def verdict_of(tenant: Tenant, asked: Request) -> Verdict:
+    """Return what would happen to a request if it were submitted now. At most ten statements, nothing is written."""
+    full = rules.queue_problem(tenant)
+    if full is not None:
+        return Verdict("bad", "ban", _("Cannot be submitted now"), explain.problem_text(full), _("Submit"))
+    if asked.extras.problems:
+        text = explain.problem_text(asked.extras.problems[0])
+        return Verdict("bad", "ban", _("Can never start"), text, _("Submit"))
+    wait = admission.preview(asked.item, asked.extras.rows)
     if wait is None:
         return Verdict("ok", "bolt", _("Starts now"), _("The tenant's limits and the cluster have room."), _("Submit"))
     if _above_ceiling(wait):
         most = wait.params.get("ceiling", wait.params["limit"])
         problem = Problem(str(wait.params["resource"]), "above_tenant", {**wait.params, "limit": most})
         return Verdict("bad", "ban", _("Can never start"), explain.problem_text(problem), _("Submit"))
-    card = explain.explanation(_Asked(State.QUEUED, wait.reason, dict(wait.params), resources.memory_mib, extras.rows))
+    card = _card(asked, wait)
     sentence = card.sentence if card else ""
-    if wait.reason is Reason.TOO_LARGE:
+    if wait.reason is Reason.TOO_LARGE or _above_share(wait):
         return Verdict("bad", "ban", _("Cannot start as things are"), sentence, _("Submit"))
     return Verdict("warn", "clock-hour-4", _("Joins the queue"), sentence, _("Submit, joins the queue"))
+
+
+def _card(asked: Request, wait: Wait) -> explain.Explanation | None:
+    memory_mib = asked.item.asks.get(MEMORY, 0)
+    return explain.explanation(_Asked(State.QUEUED, wait.reason, dict(wait.params), memory_mib, asked.extras.rows))
+
+
+def _above_share(wait: Wait) -> bool:
+    """Tell whether more is asked than one person or one priority may hold at all."""
+    return wait.reason is Reason.OVER_SHARE and wait.params["asked"] > wait.params["limit"]
 
 
 def _above_ceiling(wait: Wait) -> bool:

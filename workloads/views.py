@@ -21,8 +21,8 @@ from workloads import selectors, services, templatereads
 from workloads.extras import keys_in, types_offered
 from workloads.forms import AskForm, SubmitForm, initial_of
 from workloads.models import Workload
-from workloads.specs import MAX_TEMPLATE_VERSION, TERMINAL, asked_in
-from workloads.verdict import verdict_of
+from workloads.specs import MAX_TEMPLATE_VERSION, TERMINAL
+from workloads.verdict import asking, verdict_of
 
 MAX_DIGITS = 12
 
@@ -52,7 +52,7 @@ def verdict(request: HttpRequest) -> HttpResponse:
         raise NotVisible
     lines = quota_lines([tenant])[tenant.pk]
     ask = AskForm(request.GET, types=types_offered(lines, keys_in(request.GET)))
-    return render(request, "workloads/verdict.html", _verdict_context(tenant, lines, ask))
+    return render(request, "workloads/verdict.html", _verdict_context(user, tenant, lines, ask))
 
 
 @route(Action.WORKLOAD_CANCEL)
@@ -103,6 +103,9 @@ def _submit(request: HttpRequest, user: User, tenant: Tenant, lines: list[QuotaL
         return _form_page(request, tenant, lines, form, status=400)
     except IdempotencyReplay as replay:
         return _form_page(request, tenant, lines, form.with_new_key(), status=409, first_id=replay.object_id)
+    except Conflict as conflict:
+        form.add_error(None, str(conflict.message))
+        return _form_page(request, tenant, lines, form, status=409)
     return redirect("workloads:detail", workload.pk)
 
 
@@ -116,10 +119,9 @@ def _form_page(
     first_id: str | None = None,
 ) -> HttpResponse:
     user = person(request)
-    ask = AskForm(types=form.types)
-    beside = _verdict_context(
-        tenant, lines, AskForm({name: form[name].value() for name in ask.fields}, types=form.types)
-    )
+    form.offer(tenant)
+    said = {name: form[name].value() for name in AskForm(types=form.types).fields}
+    beside = _verdict_context(user, tenant, lines, AskForm(said, types=form.types))
     tiles, chosen = templatereads.tiles(user=user, tenant=tenant), form["template"].value()
     context = {
         "tenant": tenant,
@@ -145,13 +147,15 @@ def _source(user: User, parent: Any) -> Workload | None:
     return rows[0] if rows else None
 
 
-def _verdict_context(tenant: Tenant, lines: list[QuotaLine], ask: AskForm) -> dict[str, Any]:
+def _verdict_context(user: User, tenant: Tenant, lines: list[QuotaLine], ask: AskForm) -> dict[str, Any]:
     """Return what stands beside the form: the tenant's limits and, where the sizes can be read, the verdict."""
-    asked = ask.resources() if ask.is_valid() else None
+    asked = None
+    if ask.is_valid():
+        asked = asking(user=user, tenant=tenant, resources=ask.resources(), priority=ask.priority_asked())
     return {
         "tenant": tenant,
         "has_gpus": any(line.type.key == GPUS and line.nominal + line.borrow_limit for line in lines),
-        "gauges": quota_gauges(lines, asked_in(asked) if asked else {}),
+        "gauges": quota_gauges(lines, asked.item.asks if asked else {}),
         "verdict": verdict_of(tenant, asked) if asked else None,
     }
 

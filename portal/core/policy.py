@@ -29,6 +29,7 @@ class Action(enum.StrEnum):
     TENANT_CREATE = "tenant.create"
     TENANT_VIEW = "tenant.view"
     TENANT_EDIT_LIMITS = "tenant.edit_limits"
+    TENANT_SHARES = "tenant.shares"  # of its quota, for its people
     TENANT_MEMBERS = "tenant.members"
     TENANT_HISTORY = "tenant.history"
     AUDIT_VIEW = "audit.view"

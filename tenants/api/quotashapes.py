@@ -5,6 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from tenants import specs
+from tenants.api.shapes import excess_field
 from tenants.models import Cohort
 from tenants.quotaservices import MAX_COHORT_NAME
 
@@ -73,13 +74,13 @@ class QuotaChangeSerializer(serializers.Serializer[Any]):
     """What is to change; a type that is not named stays as it is."""
 
     lines = BoundsSerializer(many=True, required=False, default=list)
-    keep = serializers.BooleanField(
-        default=False, help_text="Where more is held than would be allowed: let it be used up instead of refusing."
-    )
+    excess = excess_field()
 
 
 class CohortOfTenantSerializer(serializers.Serializer[Any]):
     """The cohort that a tenant is to be in."""
 
     cohort = serializers.UUIDField(allow_null=True, help_text="null takes it out of all.")
-    keep = serializers.BooleanField(default=False, help_text="As in a change of quota.")
+    keep = serializers.BooleanField(
+        default=False, help_text="Let what would be too much be used up instead of refusing."
+    )

@@ -24,6 +24,7 @@ from tenants.api.quotashapes import (
 )
 from tenants.ledger import Bounds
 from tenants.models import Cohort, Tenant
+from tenants.specs import Excess
 
 
 class QuotaView(ApiView):
@@ -39,7 +40,7 @@ class QuotaView(ApiView):
     def put(self, request: Request, slug: str) -> Response:
         """Set a tenant's quota of the resource types that are named; platform admins only.
 
-        Where more is held than would be allowed, the change is refused unless `keep` is true.
+        Where more is held than would be allowed, the change is refused unless `excess` says what becomes of it.
         """
         user = caller(request)
         tenant = selectors.tenant_get(user=user, slug=slug)
@@ -48,7 +49,7 @@ class QuotaView(ApiView):
         bounds = {line["type"]: _bounds(line) for line in values["lines"]}
         if len(bounds) < len(values["lines"]):
             raise Rejected({"lines": [_("A resource type is named twice.")]})
-        quotaservices.quota_set(actor=user, tenant=tenant, bounds=bounds, keep=values["keep"])
+        quotaservices.quota_set(actor=user, tenant=tenant, bounds=bounds, excess=Excess(values["excess"]))
         return _shown(user, selectors.tenant_get(user=user, slug=slug))
 
 

@@ -10,10 +10,48 @@ from tenants import specs
 from tenants.history import sentence
 from tenants.models import Membership, QuotaLine, Tenant
 
+PRIORITIES = [priority.value for priority in specs.Priority]
+
 
 def amounts_field(**options: Any) -> serializers.DictField:
     """Return a field of amounts by the key of their resource type, in its unit."""
     return serializers.DictField(child=serializers.IntegerField(min_value=0, max_value=specs.MOST_OF_ALL), **options)
+
+
+def _bound_field(most: int, **options: Any) -> serializers.IntegerField:
+    return serializers.IntegerField(allow_null=True, min_value=1, max_value=most, **options)
+
+
+def _priorities_field(**options: Any) -> serializers.ListField:
+    return serializers.ListField(child=serializers.ChoiceField(choices=PRIORITIES), min_length=1, **options)
+
+
+class RulesSerializer(serializers.Serializer[Any]):
+    """What a tenant's work may be, and how much of it at once; null = no bound."""
+
+    priorities = _priorities_field()
+    max_runtime_s = _bound_field(specs.MAX_RUNTIME_S, help_text="Work that names no time limit gets this one.")
+    max_running = _bound_field(specs.MOST_WORKLOADS)
+    max_waiting = _bound_field(specs.MOST_WORKLOADS, help_text="One more submission is refused with 409.")
+
+
+class RulesChangeSerializer(serializers.Serializer[Any]):
+    """The rules that are to change; the others stay."""
+
+    priorities = _priorities_field(required=False)
+    max_runtime_s = _bound_field(specs.MAX_RUNTIME_S, required=False)
+    max_running = _bound_field(specs.MOST_WORKLOADS, required=False)
+    max_waiting = _bound_field(specs.MOST_WORKLOADS, required=False)
+
+
+def excess_field() -> serializers.ChoiceField:
+    """Return a field that says what becomes of what is held beyond a lowered limit."""
+    return serializers.ChoiceField(
+        choices=[excess.value for excess in specs.Excess],
+        default=specs.Excess.REFUSE.value,
+        help_text="Where more is held than would be allowed: refuse the change; keep it until its work ends; or drain, "
+        "which stops work, of low priority and the newest first, and lets it wait in the queue again.",
+    )
 
 
 class NewTenantSerializer(serializers.Serializer[Any]):
@@ -29,9 +67,8 @@ class TenantChangeSerializer(serializers.Serializer[Any]):
 
     name = serializers.CharField(max_length=specs.MAX_TENANT_NAME, required=False)
     limits = amounts_field(required=False, help_text="Nominal quotas; more of them under quota/.")
-    keep = serializers.BooleanField(
-        default=False, help_text="Where more is held than would be allowed: let it be used up instead of refusing."
-    )
+    rules = RulesChangeSerializer(required=False)
+    excess = excess_field()
 
 
 class TenantSerializer(serializers.Serializer[Any]):
@@ -44,6 +81,7 @@ class TenantSerializer(serializers.Serializer[Any]):
     namespace = serializers.CharField()
     status = serializers.ChoiceField(choices=[status.value for status in specs.TenantStatus])
     limits = serializers.SerializerMethodField()
+    rules = RulesSerializer(source="*")
     held = serializers.SerializerMethodField()
 
     @extend_schema_field(amounts_field())

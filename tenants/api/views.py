@@ -23,7 +23,7 @@ from tenants.api.shapes import (
     TenantSerializer,
 )
 from tenants.models import Membership, Tenant
-from tenants.specs import Role
+from tenants.specs import Excess, Role
 
 
 class TenantsView(ApiView):
@@ -59,14 +59,16 @@ class TenantView(ApiView):
 
     @endpoint(Action.TENANT_EDIT_LIMITS, body=TenantChangeSerializer, answers={200: TenantSerializer})
     def patch(self, request: Request, slug: str) -> Response:
-        """Change a tenant's name or limits; platform admins only."""
+        """Change a tenant's name, limits or rules; platform admins only."""
         user = caller(request)
         tenant = selectors.tenant_get(user=user, slug=slug)
         policy.require(user, Action.TENANT_EDIT_LIMITS, tenant)
         values = parsed(TenantChangeSerializer, request)
         quota = {key: {"nominal": amount} for key, amount in values.get("limits", {}).items()}
-        name, keep = values.get("name", tenant.name), values["keep"]
-        return _shown(services.tenant_update(actor=user, tenant=tenant, name=name, quota=quota, keep=keep))
+        name, rules, excess = values.get("name", tenant.name), values.get("rules"), Excess(values["excess"])
+        return _shown(
+            services.tenant_update(actor=user, tenant=tenant, name=name, quota=quota, rules=rules, excess=excess)
+        )
 
 
 class TenantHistoryView(ApiView):

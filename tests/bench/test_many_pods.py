@@ -141,7 +141,13 @@ def field(cluster_binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 def raise_limits(product: Product) -> None:
-    limits = {"name": "Speech", "cpu_millicores-nominal": "9000", "memory_mib-nominal": "9000 GiB", "gpus-nominal": "0"}
+    limits = {
+        "name": "Speech",
+        "priorities": "normal",
+        "cpu_millicores-nominal": "9000",
+        "memory_mib-nominal": "9000 GiB",
+        "gpus-nominal": "0",
+    }
     answer = product.person("admin").post(f"/tenants/{TENANT}/edit/", {**limits, "pods-nominal": "20000"})
     assert answer.status_code == 302, answer.text[:2000]
 

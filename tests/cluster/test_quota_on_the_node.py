@@ -3,6 +3,7 @@
 import json
 import subprocess
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -35,11 +36,11 @@ def cohort(demo: Product) -> Iterator[Person]:
     yield admin
     for slug, fields in before.items():
         admin.post(f"/tenants/{slug}/cohort/", {"cohort": "", "keep_lent": "on"})
-        assert admin.post(f"/tenants/{slug}/edit/", {**fields, "keep": "on"}).status_code == 302
+        assert admin.post(f"/tenants/{slug}/edit/", {**fields, "excess": "keep"}).status_code == 302
     admin.post(f"/cohorts/{cohort_id}/delete/", {})
 
 
-def limits(demo: Product, slug: str) -> dict[str, str]:
+def limits(demo: Product, slug: str) -> dict[str, Any]:
     """Return what the form of a tenant posts to change nothing."""
     rows = demo.sql(
         "SELECT t.key, q.nominal FROM tenants_quotaline q JOIN tenants_resourcetype t ON t.id = q.type_id "
@@ -47,10 +48,11 @@ def limits(demo: Product, slug: str) -> dict[str, str]:
         slug,
     )
     units = {"cpu_millicores": "m", "memory_mib": " MiB"}
-    return {"name": slug.title(), **{f"{key}-nominal": f"{amount}{units.get(key, '')}" for key, amount in rows}}
+    first = {"name": slug.title(), "priorities": ["normal", "low"]}
+    return {**first, **{f"{key}-nominal": f"{amount}{units.get(key, '')}" for key, amount in rows}}
 
 
-def set_gpus(admin: Person, before: dict[str, dict[str, str]], slug: str, **bounds: int) -> None:
+def set_gpus(admin: Person, before: dict[str, dict[str, Any]], slug: str, **bounds: int) -> None:
     fields = dict(before[slug])
     for key in ("cpu_millicores", "memory_mib", "gpus", "pods"):
         fields |= {f"{key}-borrow_limit": "0", f"{key}-lend_limit": "0"}

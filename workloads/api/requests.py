@@ -8,7 +8,8 @@ from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from portal.core.errors import Rejected
-from tenants.specs import slug_valid
+from tenants.api.shapes import PRIORITIES
+from tenants.specs import MAX_RUNTIME_S, Priority, slug_valid
 from workloads import specs
 from workloads.api.strict import NumberField, StrictSerializer, TextField
 from workloads.logs import read
@@ -59,8 +60,11 @@ class SpecSerializer(StrictSerializer):
     script = TextField(required=False, allow_null=True, allow_blank=True, help_text="At most 256 KiB.")
     env = serializers.DictField(child=TextField(allow_blank=True), required=False)
     resources = ResourcesSerializer()
-    max_runtime_s = NumberField(required=False, allow_null=True, min_value=1, max_value=specs.MAX_RUNTIME_S)
+    max_runtime_s = NumberField(required=False, allow_null=True, min_value=1, max_value=MAX_RUNTIME_S)
     retries = NumberField(required=False, min_value=0, max_value=specs.MAX_RETRIES)
+    priority = serializers.ChoiceField(
+        choices=PRIORITIES, required=False, help_text="One that the tenant allows; normal by default."
+    )
     template = TextField(
         required=False,
         allow_blank=True,
@@ -87,8 +91,9 @@ class CloneSerializer(StrictSerializer):
     script = TextField(required=False, allow_null=True, allow_blank=True)
     env = serializers.DictField(child=TextField(allow_blank=True, allow_null=True), required=False, allow_null=True)
     resources = ResourcesSerializer(required=False, partial=True)
-    max_runtime_s = NumberField(required=False, allow_null=True, min_value=1, max_value=specs.MAX_RUNTIME_S)
+    max_runtime_s = NumberField(required=False, allow_null=True, min_value=1, max_value=MAX_RUNTIME_S)
     retries = NumberField(required=False, min_value=0, max_value=specs.MAX_RETRIES)
+    priority = serializers.ChoiceField(choices=PRIORITIES, required=False)
 
 
 class NarrowingSerializer(StrictSerializer):
@@ -96,6 +101,7 @@ class NarrowingSerializer(StrictSerializer):
 
     state = serializers.ChoiceField(choices=[state.value for state in specs.State], required=False)
     kind = serializers.ChoiceField(choices=sorted(specs.KINDS), required=False)
+    priority = serializers.ChoiceField(choices=PRIORITIES, required=False)
     owner = serializers.CharField(required=False, max_length=150, help_text="A user name.")
     tenant = serializers.CharField(required=False, max_length=40, help_text="A slug.")
     q = serializers.CharField(required=False, max_length=MAX_TEXT, help_text="Part of a name or image; or an id.")
@@ -150,6 +156,7 @@ def spec_of(values: Mapping[str, Any]) -> JobSpec:
         env=dict(values.get("env", {})),
         max_runtime_s=values.get("max_runtime_s"),
         retries=values.get("retries", 0),
+        priority=values.get("priority", Priority.NORMAL.value),
         template=values.get("template", ""),
         template_version=values.get("template_version"),
     )
@@ -181,6 +188,7 @@ def filters_of(values: Mapping[str, Any], *, tenant: str = "") -> Filters:
         tenant=tenant or named,
         text=values.get("q", ""),
         kind=values.get("kind", ""),
+        priority=values.get("priority", ""),
         owner=values.get("owner", ""),
         created_from=values.get("created_from"),
         created_until=values.get("created_until"),

@@ -5,6 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
+from tenants.api.shapes import PRIORITIES
 from workloads.specs import EndState, State
 from workloads.verdict import Answer
 
@@ -52,6 +53,7 @@ class WorkloadRowSerializer(ReasonSerializer):
     started_at = _Moment()
     ended_at = _Moment()
     exit_code = serializers.IntegerField(allow_null=True)
+    priority = serializers.ChoiceField(choices=PRIORITIES)
     resources = SizesSerializer()
 
 
@@ -136,6 +138,7 @@ class StoredSpecSerializer(_Shape):
     resources = SizesSerializer()
     max_runtime_s = serializers.IntegerField(allow_null=True)
     retries = serializers.IntegerField()
+    priority = serializers.ChoiceField(choices=PRIORITIES)
     template = serializers.CharField(allow_blank=True)
     template_version = serializers.IntegerField(allow_null=True)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from portal.core.loggaps import gap_text
 from portal.live.payloads import CONTINUATION, GAP, NOTE, Line
+from tenants.specs import Priority
 from workloads import explain
 from workloads.compare import Difference, outcome_of
 from workloads.explain import Explanation
@@ -33,6 +34,7 @@ def row_told(workload: Workload) -> Told:
         "started_at": stamp(workload.started_at),
         "ended_at": stamp(workload.ended_at),
         "exit_code": workload.exit_code,
+        "priority": workload.priority.value,
         "resources": _sizes(
             workload.cpu_millicores,
             workload.memory_mib,
@@ -82,6 +84,7 @@ def spec_told(spec: Mapping[str, Any]) -> Told:
         ),
         "max_runtime_s": spec.get("max_runtime_s"),
         "retries": spec.get("retries", 0),
+        "priority": spec.get("priority", Priority.NORMAL.value),
         "template": spec.get("template", ""),
         "template_version": spec.get("template_version"),
     }

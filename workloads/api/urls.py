@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from workloads.api import listviews, partviews, templateviews, views
+from workloads.api import listviews, partviews, shareviews, templateviews, views
 
 _ONE = "workloads/<uuid:workload_id>/"
 _TEMPLATE = "templates/<uuid:template_id>/"
@@ -13,6 +13,7 @@ urlpatterns = [
     path("workloads/bulk/", listviews.WorkloadsBulkView.as_view(), name="workloads-bulk"),
     path("saved-filters/", listviews.SavedFiltersView.as_view(), name="saved-filters"),
     path("saved-filters/<uuid:filter_id>/", listviews.SavedFilterView.as_view(), name="saved-filter"),
+    path("tenants/<str:slug>/quota/shares/", shareviews.SharesView.as_view(), name="quota-shares"),
     path("tenants/<str:slug>/workloads/", views.TenantWorkloadsView.as_view(), name="tenant-workloads"),
     path("tenants/<str:slug>/workloads/verdict/", views.WorkloadVerdictView.as_view(), name="verdict"),
     path(_ONE, views.WorkloadView.as_view(), name="workload"),

@@ -26,7 +26,7 @@ from workloads.api.requests import (
     spec_of,
 )
 from workloads.models import Workload
-from workloads.verdict import Answer, forecast_of, last_place_in
+from workloads.verdict import Answer, asking, forecast_of, last_place_of
 
 _PAGE = page_serializer(shapes.WorkloadRowSerializer)
 
@@ -71,14 +71,15 @@ class WorkloadVerdictView(ApiView):
         tenant = tenant_get(user=user, slug=slug)
         spec = spec_of(parsed(SpecSerializer, request))
         problems = services.submission_problems(actor=user, tenant=tenant, spec=spec)
-        forecast = forecast_of(tenant, spec.resources)
+        asked = asking(user=user, tenant=tenant, resources=spec.resources, priority=spec.priority)
+        forecast = forecast_of(asked)
         card = forecast.explanation
         waits = forecast.answer is Answer.QUEUED and not problems
         why = {"code": forecast.reason.value, "text": forecast.reason_text, "sentence": card.sentence if card else ""}
         return Response(
             {
                 "verdict": Answer.NEVER if problems else forecast.answer,
-                "position": last_place_in(tenant) if waits else None,
+                "position": last_place_of(asked) if waits else None,
                 "eta_s": None,
                 "reasons": [why] if forecast.reason else [],
                 "alternatives": told.explanation_told(card)["options"] if card else [],  # type: ignore[index]

@@ -41,6 +41,7 @@ class Row:
     reason_code: str
     reason_params: Mapping[str, Any]
     retries: int
+    drained: int
     namespace: str
     extra: Mapping[str, Any] = field(default_factory=dict)
 
@@ -111,7 +112,7 @@ def deleted(row: Row, pods: Sequence[PodObservation], *, remade: bool) -> Decisi
 def failed(row: Row, patch: Patch) -> Decision:
     """Decide for an attempt that failed: another one while retries are left, else the workload fails too."""
     seen = patch.seen or AttemptObservation(state=State.FAILED)
-    if patch.reason in RETRYABLE and row.n <= row.retries:
+    if patch.reason in RETRYABLE and row.n - row.drained <= row.retries:
         params = {**patch.params, "attempt": row.n, "retries": row.retries, "reason": patch.reason.value}
         change = Change(
             workload_id=row.workload_id, state=State.QUEUED, reason=Reason.RETRYING, params=params, attempt_n=row.n
@@ -122,12 +123,15 @@ def failed(row: Row, patch: Patch) -> Decision:
 
 def _closing(row: Row, job: Job | None, pods: Sequence[PodObservation]) -> Decision:
     """Decide for what has ended or must: release what its pods no longer hold, have leftovers taken away."""
-    release = row.ended_at is not None and row.released_at is None and all(pod.terminal for pod in pods)
+    # of what was drained only a worker can say that nothing is left: its Job may be made at this moment
+    draining = row.attempt_reason == Reason.DRAINED and row.released_at is None
+    ended = row.ended_at is not None and row.released_at is None
+    release = ended and not draining and all(pod.terminal for pod in pods)
     stopping = row.desired == Desired.STOP and row.state not in TERMINAL
     without_say = row.end_state == EndState.CANCELLED or row.attempt_reason in _ENDED_WITHOUT_OBJECT
     too_late = job is not None and job.metadata.deletion_timestamp is None and without_say
     patch = Patch(attempt_id=row.attempt_id, release=True) if release else None
-    return Decision(patch=patch, hint=stopping or too_late)
+    return Decision(patch=patch, hint=stopping or too_late or draining)
 
 
 def _running(row: Row, job: Job, seen: AttemptObservation, pods: Sequence[PodObservation]) -> Decision:

@@ -13,7 +13,7 @@ from django.db import connection
 from tenants.specs import NAMESPACE_PREFIX
 from workloads.controller.decide import Patch, Row
 from workloads.controller.index import Key
-from workloads.specs import State
+from workloads.specs import Reason, State
 from workloads.status import AttemptObservation, PodObservation
 from workloads.transitions import storable
 
@@ -21,8 +21,9 @@ _READ = """
 SELECT a.id AS attempt_id, a.n, a.object_name, a.object_uid, a.scheduled_at, a.started_at, a.ended_at, a.end_state,
        a.reason_code AS attempt_reason, a.node_name, a.image_digest, a.released_at, a.cleaned_at,
        w.id AS workload_id, w.desired, w.state, w.reason_code, w.reason_params,
-       COALESCE((w.spec ->> 'retries')::int, 0) AS retries, %(prefix)s || t.slug AS namespace,
-       w.extra
+       COALESCE((w.spec ->> 'retries')::int, 0) AS retries,
+       (SELECT count(*) FROM workloads_attempt d WHERE d.workload_id = w.id AND d.reason_code = %(drained)s) AS drained,
+       %(prefix)s || t.slug AS namespace, w.extra
 FROM unnest(%(ids)s::uuid[], %(ns)s::int[]) AS k(workload_id, n)
 JOIN workloads_attempt a ON a.workload_id = k.workload_id AND a.n = k.n
 JOIN workloads_workload w ON w.id = a.workload_id
@@ -86,6 +87,7 @@ def rows_read(keys: Iterable[Key]) -> dict[Key, Row]:
     wanted = list(keys)
     given: dict[str, Any] = {
         "prefix": NAMESPACE_PREFIX,
+        "drained": Reason.DRAINED.value,
         "ids": [key.workload_id for key in wanted],
         "ns": [key.n for key in wanted],
     }

@@ -64,6 +64,11 @@ class Facts:
         """Return an amount of the resource that the parameters name, with its unit; "?" where unknown."""
         return self._amount(self.number(name))
 
+    def count(self, name: str) -> str:
+        """Return a number without a unit; "?" where unknown."""
+        value = self.number(name)
+        return _UNKNOWN if value is None else str(value)
+
     def free(self) -> str:
         """Return what a limit leaves of the resource; never below nothing."""
         limit, held = self.number("limit"), self.number("held")

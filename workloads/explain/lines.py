@@ -21,7 +21,8 @@ _FIXED = {
     Reason.CLUSTER_STALE: gettext_lazy("The cluster does not answer"),
     Reason.TENANT_NOT_READY: gettext_lazy("The tenant is still being set up"),
     Reason.NO_NODE: gettext_lazy("No node is ready"),
-    Reason.BEHIND_OTHERS: gettext_lazy("Behind work that was submitted earlier"),
+    Reason.BEHIND_OTHERS: gettext_lazy("Behind other work in the queue"),
+    Reason.DRAINED: gettext_lazy("Stopped: a limit was lowered; waits again"),
     Reason.CREATING: gettext_lazy("Being created in the cluster"),
     Reason.REFUSED_RETRYING: gettext_lazy("The cluster refused it; tries again"),
     Reason.UNSCHEDULABLE: gettext_lazy("No node has room for it now"),
@@ -76,6 +77,18 @@ def _over_quota(facts: Facts) -> str:
     return _("Asks %(asked)s, tenant has %(free)s left") % {"asked": facts.amount("asked"), "free": facts.free()}
 
 
+def _over_share(facts: Facts) -> str:
+    said = {"asked": facts.amount("asked"), "free": facts.free()}
+    if facts.text("whose") == "priority":
+        return _("Asks %(asked)s, its priority has %(free)s left") % said
+    return _("Asks %(asked)s, its owner has %(free)s left") % said
+
+
+def _max_running(facts: Facts) -> str:
+    said = {name: facts.count(name) for name in ("running", "limit")}
+    return _("The tenant runs %(running)s of at most %(limit)s") % said
+
+
 def _no_capacity(facts: Facts) -> str:
     return _("Asks %(asked)s, cluster has %(free)s free") % {
         "asked": facts.amount("asked"),
@@ -123,6 +136,8 @@ def _cancelled_by(facts: Facts) -> str:
 
 _COUNTED: dict[Reason, Callable[[Facts], str]] = {
     Reason.OVER_QUOTA: _over_quota,
+    Reason.OVER_SHARE: _over_share,
+    Reason.MAX_RUNNING: _max_running,
     Reason.NO_CAPACITY: _no_capacity,
     Reason.TOO_LARGE: _too_large,
     Reason.RETRYING: _retrying,

@@ -18,6 +18,12 @@ _TEXTS: Mapping[str, Promise] = {
     "name_long": gettext_lazy("Has %(length)s characters; %(limit)s are possible."),
     "name_form": gettext_lazy("Use small letters a–z, digits and hyphens; begin and end with a letter or digit."),
     "unknown_kind": gettext_lazy("There is no such kind of workload."),
+    "priority_denied": gettext_lazy("The tenant does not allow this priority, but: %(name)s."),
+    "above_runtime": gettext_lazy("The tenant allows at most %(limit)s."),
+    "queue_full": gettext_lazy(
+        "%(count)s workloads of the tenant wait; it lets %(limit)s wait. Submit this one once another has started."
+    ),
+    "unknown_priority": gettext_lazy("There is no such priority."),
     "unknown_template": gettext_lazy("There is no such template. Choose one of those shown."),
     "unknown_version": gettext_lazy("The template has no such version."),
     "image_long": gettext_lazy("Has %(length)s characters; %(limit)s are possible."),
@@ -72,6 +78,8 @@ def _values(problem: Problem) -> dict[str, Any]:
         values |= {name: facts.amount(name) for name in ("asked", "limit")}
     elif problem.code == "bytes":
         values |= {name: units.bytes_text(facts.number(name) or 0) for name in ("size", "limit")}
+    elif problem.code == "above_runtime":
+        values["limit"] = units.duration_text(facts.number("limit") or 0)
     return values
 
 

@@ -63,6 +63,46 @@ def _over_quota(facts: Facts, _workload: Explained) -> Explanation:
     )
 
 
+def _over_share(facts: Facts, _workload: Explained) -> Explanation:
+    asked, held, limit = (facts.amount(name) for name in ("asked", "held", "limit"))
+    of_priority = facts.text("whose") == "priority"
+    if (facts.number("asked") or 0) > (facts.number("limit") or 0):
+        sentence = _("Asks %(asked)s, more than the share of %(limit)s: it cannot start as the shares are.")
+    elif of_priority:
+        sentence = _("Asks %(asked)s; work of its priority holds %(held)s of at most %(limit)s in this tenant.")
+    else:
+        sentence = _("Asks %(asked)s; its owner holds %(held)s of at most %(limit)s in this tenant.")
+    return Explanation(
+        title=_("The share of its priority is used up") if of_priority else _("The share of its owner is used up"),
+        sentence=sentence % {"asked": asked, "held": held, "limit": limit},
+        facts=(
+            (_("Resource"), resource_text(facts.text("resource"))),
+            (_("Asked"), asked),
+            (_("Held by work of its priority") if of_priority else _("Held by its owner's work"), held),
+            (_("The share"), limit),
+        ),
+        options=(
+            Option(_("Wait until some of that work ends"), _("this one starts by itself; others are not held up")),
+            Option(_("Submit it again with smaller sizes"), _("it starts now if it fits into what is free")),
+            Option(_("Ask an admin of the tenant for a larger share")),
+        ),
+    )
+
+
+def _max_running(facts: Facts, _workload: Explained) -> Explanation:
+    running, limit = facts.count("running"), facts.count("limit")
+    return Explanation(
+        title=_("The tenant runs as many workloads as it may"),
+        sentence=_("%(running)s of at most %(limit)s workloads of the tenant run.")
+        % {"running": running, "limit": limit},
+        facts=((_("Running"), running), (_("At most"), limit)),
+        options=(
+            Option(_("Wait until other work of the tenant ends"), _("this one starts by itself")),
+            Option(_("Ask a platform admin to let more run at once")),
+        ),
+    )
+
+
 def _no_capacity(facts: Facts, _workload: Explained) -> Explanation:
     return Explanation(
         title=_("The cluster is full"),
@@ -74,7 +114,7 @@ def _no_capacity(facts: Facts, _workload: Explained) -> Explanation:
             (_("Free in the cluster"), facts.amount("free")),
         ),
         options=(
-            Option(_("Wait until work of others ends"), _("room is kept for this one, in the order of submission")),
+            Option(_("Wait until work of others ends"), _("room is kept for this one, in the order of the queue")),
             Option(_("Submit it again with smaller sizes")),
         ),
     )
@@ -108,7 +148,7 @@ def _too_large(facts: Facts, _workload: Explained) -> Explanation:
 def _behind_others(_facts: Facts, _workload: Explained) -> Explanation:
     return Explanation(
         title=_("Waits in line"),
-        sentence=_("Work that was submitted earlier is served first, and it does not fit yet."),
+        sentence=_("Work that stands before it in the queue is served first, and does not fit yet."),
         options=(Option(_("Nothing to do here"), _("it starts by itself when its turn comes")),),
     )
 
@@ -125,6 +165,19 @@ def _retrying(facts: Facts, _workload: Explained) -> Explanation:
         sentence=_("The next run starts once the pods of the failed one are gone and there is room."),
         facts=tuple((label, value) for label, value in shown if value),
         options=(Option(_("Cancel it"), _("if the next run would fail as well")),),
+    )
+
+
+def _drained(facts: Facts, _workload: Explained) -> Explanation:
+    user = facts.text("user")
+    return Explanation(
+        title=_("Stopped because a limit was lowered"),
+        sentence=_("The tenant held more than its new limit. It starts anew once its pods are gone and there is room."),
+        facts=((_("Lowered by"), user),) if user else (),
+        options=(
+            Option(_("Nothing to do here"), _("it is tried again by itself, and its retries are not used up by this")),
+            Option(_("Save progress on the way"), _("so that a new run can go on from there")),
+        ),
     )
 
 
@@ -166,10 +219,13 @@ WAITING: dict[Reason, Card] = {
     Reason.CLUSTER_STALE: _cluster_stale,
     Reason.TENANT_NOT_READY: _tenant_not_ready,
     Reason.OVER_QUOTA: _over_quota,
+    Reason.OVER_SHARE: _over_share,
+    Reason.MAX_RUNNING: _max_running,
     Reason.NO_CAPACITY: _no_capacity,
     Reason.NO_NODE: _no_node,
     Reason.TOO_LARGE: _too_large,
     Reason.BEHIND_OTHERS: _behind_others,
     Reason.RETRYING: _retrying,
+    Reason.DRAINED: _drained,
     Reason.UNSCHEDULABLE: _unschedulable,
 }

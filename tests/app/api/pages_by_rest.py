@@ -32,6 +32,8 @@ TWINS: dict[str, list[str]] = {
     "tenants:detail": [f"GET {TENANT}", f"GET {TENANT}members/", f"GET {TENANT}history/"],
     "tenants:edit": [f"PATCH {TENANT}", f"PUT {TENANT}quota/"],
     "tenants:quota": [f"GET {TENANT}quota/"],
+    "shares:list": [f"GET {TENANT}quota/shares/"],
+    "shares:set": [f"PUT {TENANT}quota/shares/"],
     "tenants:cohort_set": [f"PUT {TENANT}cohort/"],
     "audit:list": ["GET audit/"],
     "audit:csv": ["GET audit/"],

@@ -72,8 +72,8 @@ def test_a_quota_below_what_is_held_is_refused_at_its_type_unless_it_is_to_be_ke
     admit(make_workload(tenant, owner, gpus=3))
     body = {"lines": [{"type": "gpus", "nominal": 1}]}
     refused = send(admin, "put", "tenants/vision/quota/", body)
-    assert (refused.status_code, [error["attr"] for error in refused.json()["errors"]]) == (400, ["gpus"])
-    kept = send(admin, "put", "tenants/vision/quota/", {**body, "keep": True})
+    assert (refused.status_code, [error["attr"] for error in refused.json()["errors"]]) == (400, ["gpus", "excess"])
+    kept = send(admin, "put", "tenants/vision/quota/", {**body, "excess": "keep"})
     assert (line(kept, "gpus")["overhang"], line(kept, "gpus")["free"]) == (2, 0)
 
 

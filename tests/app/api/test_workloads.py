@@ -134,7 +134,7 @@ def test_a_submission_is_queued_and_shown_in_the_shape_in_which_it_came(
     ("changes", "attr"),
     [
         ({"secrets": []}, "secrets"),
-        ({"priority": "normal"}, "priority"),
+        ({"priority": "urgent"}, "priority"),
         ({"nmae": "x"}, "nmae"),
         ({"name": 5}, "name"),
         ({"name": "Train"}, "name"),

@@ -1,6 +1,7 @@
 """Pages of quotas and cohorts: who sees and changes what, and what the forms refuse."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -33,11 +34,11 @@ def cohort(platform_admin: User, tenant: Tenant, other_tenant: Tenant) -> Cohort
     return made
 
 
-def form_of(tenant: Tenant, **changes: str) -> dict[str, str]:
+def form_of(tenant: Tenant, **changes: Any) -> dict[str, Any]:
     """Return what the form of a tenant in a cohort posts."""
     rows = QuotaLine.objects.filter(tenant=tenant).select_related("type")
     units = {"memory_mib": " MiB"}
-    values = {"name": tenant.name}
+    values: dict[str, Any] = {"name": tenant.name, "priorities": tenant.priorities}
     for row in rows:
         for bound in ("nominal", "borrow_limit", "lend_limit"):
             amount = getattr(row, bound)
@@ -137,7 +138,7 @@ def test_a_limit_below_what_is_held_asks_whether_to_keep_it(
     refused = admin.post("/tenants/vision/edit/", lower)
     assert refused.status_code == 400
     assert "3 more than this is held now" in refused.content.decode()
-    assert admin.post("/tenants/vision/edit/", {**lower, "keep": "on"}).status_code == 302
+    assert admin.post("/tenants/vision/edit/", {**lower, "excess": "keep"}).status_code == 302
     assert "3 above the limit, kept until its work ends" in admin.get("/tenants/vision/quota/").content.decode()
 
 

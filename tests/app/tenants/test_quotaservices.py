@@ -12,6 +12,7 @@ from tenants.history import sentence
 from tenants.ledger import Bounds
 from tenants.models import Cohort, PoolLine, QuotaLine, Tenant
 from tenants.quotaservices import cohort_create, cohort_delete, cohort_of_tenant_set, quota_set
+from tenants.specs import Excess
 from tests.quota import set_limits, used_by
 from workloads.models import Attempt, Workload
 
@@ -66,7 +67,7 @@ def test_lending_less_than_is_lent_out_needs_the_choice_to_keep_it(
         "1 more than this is lent now. Choose to keep it until its work ends."
     ]
     assert pool_of(cohort) == (3, 2, 0)
-    quota_set(actor=platform_admin, tenant=other_tenant, bounds=less, keep=True)
+    quota_set(actor=platform_admin, tenant=other_tenant, bounds=less, excess=Excess.KEEP)
     assert pool_of(cohort) == (1, 2, 1)
 
 
@@ -76,9 +77,9 @@ def test_a_quota_below_what_is_held_needs_the_choice_to_keep_it(
     admit(make_workload(tenant, owner, gpus=3))
     with pytest.raises(Rejected) as refused:
         quota_set(actor=platform_admin, tenant=tenant, bounds={"gpus": Bounds(nominal=1), "pods": Bounds(nominal=9)})
-    assert list(refused.value.fields) == ["gpus"]
+    assert list(refused.value.fields) == ["gpus", "excess"]
     assert (line_of(tenant), line_of(tenant, "pods")) == ((4, 3, 0), (50, 1, 0))
-    quota_set(actor=platform_admin, tenant=tenant, bounds={"gpus": Bounds(nominal=1)}, keep=True)
+    quota_set(actor=platform_admin, tenant=tenant, bounds={"gpus": Bounds(nominal=1)}, excess=Excess.KEEP)
     assert line_of(tenant) == (1, 3, 2)
 
 

@@ -10,7 +10,7 @@ from portal.core.models import AuditEntry, User
 from tenants.models import Membership, Tenant
 from tenants.selectors import quotas_of
 from tenants.services import membership_remove, membership_set, tenant_create, tenant_update
-from tenants.specs import Role
+from tenants.specs import Excess, Role
 from tests.quota import limits_of
 from workloads.models import Attempt, Workload
 
@@ -94,8 +94,8 @@ def test_a_limit_below_what_is_held_needs_a_choice_and_then_the_cluster_still_al
     admit(make_workload(tenant, owner, gpus=3))
     with pytest.raises(Rejected) as refused:
         tenant_update(actor=platform_admin, tenant=tenant, name="Sight", quota=nominal({"gpus": 1}))
-    assert list(refused.value.fields) == ["gpus"]
-    tenant_update(actor=platform_admin, tenant=tenant, name="Vision", quota=nominal({"gpus": 1}), keep=True)
+    assert list(refused.value.fields) == ["gpus", "excess"]
+    tenant_update(actor=platform_admin, tenant=tenant, name="Vision", quota=nominal({"gpus": 1}), excess=Excess.KEEP)
     line = tenant.quota_lines.get(type__key="gpus")
     assert (line.nominal, line.used, line.overhang) == (1, 3, 2)
     assert {quota.key: quota.most for quota in quotas_of(tenant)}["gpus"] == 3

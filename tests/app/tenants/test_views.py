@@ -24,7 +24,7 @@ NEW = {
 }
 LIMITS = {
     f"{key}-nominal" if key not in {"slug", "name"} else key: value for key, value in NEW.items() if key != "slug"
-}
+} | {"priorities": ["normal", "low"]}
 
 
 @pytest.fixture

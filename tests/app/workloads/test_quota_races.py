@@ -20,6 +20,7 @@ from portal.core.models import ClusterStatus, User
 from tenants.ledger import Bounds
 from tenants.models import PoolLine, QuotaLine, Tenant
 from tenants.quotaservices import cohort_create, cohort_of_tenant_set, quota_set
+from tenants.specs import Excess
 from tests.quota import used_by
 from workloads.admission import QUEUE, tick
 from workloads.ledgercheck import differences
@@ -87,7 +88,7 @@ def quota_changes(dice: random.Random, tenants: Sequence[Tenant], admin: User) -
         nominal = dice.randrange(8)
         bounds = Bounds(nominal=nominal, borrow_limit=dice.randrange(6), lend_limit=dice.randrange(nominal + 1))
         with suppress(Rejected):  # in no cohort at that moment
-            quota_set(actor=admin, tenant=dice.choice(tenants), bounds={"gpus": bounds}, keep=True)
+            quota_set(actor=admin, tenant=dice.choice(tenants), bounds={"gpus": bounds}, excess=Excess.KEEP)
 
 
 def moves(dice: random.Random, tenants: Sequence[Tenant], admin: User) -> None:

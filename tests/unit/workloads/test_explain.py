@@ -36,6 +36,13 @@ def quota(resource: str, asked: int, held: int, limit: int) -> dict[str, Any]:
         (Reason.NONE, {}, ""),
         (Reason.OVER_QUOTA, quota("gpus", 2, 3, 4), "Asks 2 GPUs, tenant has 1 GPU left"),
         (Reason.OVER_QUOTA, quota("memory_mib", 8192, 20_000, 16_384), "Asks 8 GiB, tenant has 0 MiB left"),
+        (Reason.OVER_SHARE, {"whose": "user", **quota("gpus", 2, 3, 4)}, "Asks 2 GPUs, its owner has 1 GPU left"),
+        (
+            Reason.OVER_SHARE,
+            {"whose": "priority", **quota("gpus", 2, 4, 4)},
+            "Asks 2 GPUs, its priority has 0 GPUs left",
+        ),
+        (Reason.MAX_RUNNING, {"running": 5, "limit": 5}, "The tenant runs 5 of at most 5"),
         (Reason.NO_CAPACITY, {"resource": "gpus", "asked": 3, "free": 1}, "Asks 3 GPUs, cluster has 1 GPU free"),
         (
             Reason.TOO_LARGE,
@@ -105,6 +112,21 @@ def test_the_card_of_a_reached_limit_in_a_cohort_says_what_it_could_lend() -> No
     assert card is not None
     assert card.sentence == "Asks 4 GPUs; 2 GPUs of the tenant's 8 GPUs are free, and research could lend 1 GPU."
     assert card.facts[-1] == ("Cohort research could lend", "1 GPU")
+
+
+@pytest.mark.parametrize(
+    ("whose", "asked", "sentence"),
+    [
+        ("user", 2, "Asks 2 GPUs; its owner holds 3 GPUs of at most 4 GPUs in this tenant."),
+        ("priority", 2, "Asks 2 GPUs; work of its priority holds 3 GPUs of at most 4 GPUs in this tenant."),
+        ("user", 5, "Asks 5 GPUs, more than the share of 4 GPUs: it cannot start as the shares are."),
+    ],
+)
+def test_the_card_of_a_used_up_share_says_whose_it_is(whose: str, asked: int, sentence: str) -> None:
+    card = explanation(Row(State.QUEUED, Reason.OVER_SHARE, {"whose": whose, **quota("gpus", asked, 3, 4)}))
+    assert card is not None
+    assert card.sentence == sentence
+    assert ("The share", "4 GPUs") in card.facts
 
 
 def test_the_card_of_an_out_of_memory_end_names_the_limit() -> None:

@@ -172,6 +172,11 @@ def test_numbers_outside_their_range() -> None:
     assert codes(retries=-1) == codes(retries=11) == [("retries", "range")]
     assert codes(max_runtime_s=0) == codes(max_runtime_s=2_592_001) == [("max_runtime_s", "range")]
     assert codes(max_runtime_s=1, retries=10) == []
+
+
+def test_a_priority_is_one_of_three() -> None:
+    assert [codes(priority=each) for each in ("high", "normal", "low")] == [[], [], []]
+    assert codes(priority="urgent") == codes(priority="") == [("priority", "unknown_priority")]
     assert codes(resources=Resources(cpu_millicores=9, memory_mib=15, gpus=-1)) == [
         ("cpu_millicores", "below"),
         ("memory_mib", "below"),
