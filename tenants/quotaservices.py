@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from portal.core import audit, policy
-from portal.core.errors import Conflict, Rejected, Text, reject
+from portal.core.errors import Conflict, NotVisible, Rejected, Text, reject
 from portal.core.hints import wake
 from portal.core.models import User
 from portal.core.policy import Action
@@ -91,9 +91,12 @@ def cohort_create(*, actor: User, name: str) -> Cohort:
 
 @retried
 def cohort_delete(*, actor: User, cohort: Cohort) -> None:
-    """Remove a cohort. Raises Denied, and Conflict while a tenant is in it."""
+    """Remove a cohort. Raises Denied, NotVisible when it is gone, and Conflict while a tenant is in it or comes in."""
     policy.require(actor, Action.COHORT_EDIT)
     with transaction.atomic():
+        # Waits for tenants on their way in: each of them holds the row of its cohort.
+        if not Cohort.objects.select_for_update().filter(pk=cohort.pk).exists():
+            raise NotVisible
         if Tenant.objects.filter(cohort=cohort).exists():
             raise Conflict(_("Tenants are in this cohort. Take them out first."))
         audit.record(actor=actor, action="cohort.delete", target=cohort, before={"name": cohort.name})
@@ -109,6 +112,9 @@ def cohort_of_tenant_set(*, actor: User, tenant: Tenant, cohort: Cohort | None, 
     policy.require(actor, Action.TENANT_EDIT_LIMITS, tenant)
     with transaction.atomic():
         [locked] = quotas.tenants_locked([tenant.pk])
+        # Several may come in at once; who removes the cohort waits, or has done so already.
+        if cohort is not None and not list(Cohort.objects.select_for_update(no_key=True).filter(pk=cohort.pk)):
+            raise Rejected({"cohort": [_("This cohort was removed.")]})
         if locked.cohort_id == (cohort.pk if cohort else None):
             return locked
         before = locked.cohort
