@@ -8,8 +8,9 @@ class WorkloadsConfig(AppConfig):
 
     def ready(self) -> None:
         from portal.core import policy
-        from tenants import roles
-        from workloads import models, templatereads
+        from tenants import holders, roles
+        from workloads import models, quotaholders, templatereads
 
         policy.register([models.Workload, models.Attempt], roles.grants_on_tenant_object, roles.tenant_id_of)
+        holders.register(quotaholders.holders_of)
         policy.register([models.Template], templatereads.grants_on_template, roles.tenant_id_of)

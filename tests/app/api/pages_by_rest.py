@@ -31,7 +31,7 @@ TWINS: dict[str, list[str]] = {
     "tenants:new": ["POST tenants/"],
     "tenants:detail": [f"GET {TENANT}", f"GET {TENANT}members/", f"GET {TENANT}history/"],
     "tenants:edit": [f"PATCH {TENANT}", f"PUT {TENANT}quota/"],
-    "tenants:quota": [f"GET {TENANT}quota/"],
+    "tenants:quota": [f"GET {TENANT}quota/", f"GET {TENANT}quota/holdings/"],
     "tenants:cohort_set": [f"PUT {TENANT}cohort/"],
     "audit:list": ["GET audit/"],
     "audit:csv": ["GET audit/"],
