@@ -10,6 +10,7 @@ urlpatterns = [
     path("api/", include("portal.web.api.urls")),
     path("audit/", include("portal.web.audit_urls")),
     path("cohorts/", include("tenants.cohorturls")),
+    path("quotas/", include("portal.web.quota_urls")),
     path("tenants/", include("tenants.urls")),
     path("templates/", include("workloads.templateurls")),
     path("workloads/", include("workloads.urls")),

@@ -44,7 +44,7 @@ class NewTenantForm(RejectingForm):
         self.initial = {**DEFAULT_LIMITS, **self.initial}
         self._keys = [found.key for found in types]
         for found in types:
-            self.fields[found.key] = _amount_field(found)
+            self.fields[found.key] = amount_field(found)
 
     def limit_fields(self) -> list[forms.BoundField]:
         """Return the fields of quotas, as a page shows them together."""
@@ -69,11 +69,11 @@ class TenantForm(RejectingForm):
         lines = {line.type_id: line for line in kwargs.pop("lines")}
         super().__init__(*args, **kwargs)
         self.initial = {"name": tenant.name, **self.initial}
-        self._bounds = _BOUNDS if tenant.cohort_id else _BOUNDS[:1]
+        self._bounds = BOUNDS if tenant.cohort_id else BOUNDS[:1]
         self._types = list(types)
         for found in self._types:
             for bound, label in self._bounds:
-                self.fields[f"{found.key}-{bound}"] = _amount_field(found, f"{found.label}: {label}")
+                self.fields[f"{found.key}-{bound}"] = amount_field(found, f"{found.label}: {label}")
                 self.initial[f"{found.key}-{bound}"] = getattr(lines.get(found.pk), bound, 0)
 
     def rows(self) -> list[tuple[ResourceType, list[forms.BoundField]]]:
@@ -119,10 +119,11 @@ class NewCohortForm(RejectingForm):
     name = forms.CharField(label=_("Name"), max_length=MAX_COHORT_NAME)
 
 
-_BOUNDS = (("nominal", _("Nominal")), ("borrow_limit", _("May borrow")), ("lend_limit", _("Lends")))
+BOUNDS = (("nominal", _("Nominal")), ("borrow_limit", _("May borrow")), ("lend_limit", _("Lends")))
 
 
-def _amount_field(found: ResourceType, label: str = "") -> forms.Field:
+def amount_field(found: ResourceType, label: str = "") -> forms.Field:
+    """Return the field for an amount of a resource type, as people write it."""
     if found.unit == Unit.MILLICORES:
         return CpuField(label=label or found.label)
     if found.unit == Unit.MIB:

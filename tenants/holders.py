@@ -1,4 +1,4 @@
-"""What holds a tenant's quota: the app whose work it is registers how it is read, so that it may stand above this one."""
+"""What holds a tenant's quota: the app whose work it is stands above this one, and registers how it is read."""
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping

@@ -60,14 +60,15 @@ def quota_change(
     book = quotas.book_of([tenant], lock=True)
     old = {key: book.pair(tenant.pk, key).line.bounds for key in changes}
     new = {key: replace(old[key], **change) for key, change in changes.items()}
-    reject(_bounds_errors(types, new, in_cohort=in_cohort))
+    wrong = {key: bound_errors(types, key, bounds, in_cohort=in_cohort) for key, bounds in new.items()}
+    reject({key: next(iter(found.values())) for key, found in wrong.items() if found})
     changed = {key: bounds for key, bounds in new.items() if bounds != old[key]}
     errors: dict[str, list[Text]] = {}
     for key, bounds in changed.items():
         try:
             book.rebound(tenant.pk, key, bounds, keep=keep)
         except NeedsChoice as choice:
-            errors[key] = [_needs_choice(Unit(types[key].unit), choice)]
+            errors[key] = [needs_choice(Unit(types[key].unit), choice)]
     reject(errors)
     quotas.book_write(book)
     wake(_QUEUE_WAKE)
@@ -145,20 +146,21 @@ def amount_errors(types: Mapping[str, ResourceType], amounts: Amounts) -> dict[s
     return errors
 
 
-def _bounds_errors(
-    types: Mapping[str, ResourceType], bounds: Mapping[str, Bounds], *, in_cohort: bool
+def bound_errors(
+    types: Mapping[str, ResourceType], key: str, bounds: Bounds, *, in_cohort: bool
 ) -> dict[str, list[Text]]:
-    """Return what is wrong with bounds, by key."""
-    errors: dict[str, list[Text]] = {}
-    for key, found in bounds.items():
-        wrong = [text for amount in asdict(found).values() for text in amount_errors(types, {key: amount}).get(key, [])]
-        texts = wrong[:1] or [_PROBLEMS[code] for code in bounds_problems(found, in_cohort=in_cohort)]
-        if texts:
-            errors[key] = texts
-    return errors
+    """Return what is wrong with a type's bounds, by the bound that it stands at."""
+    amounts = asdict(bounds)
+    wrong = {name: amount_errors(types, {key: amount}) for name, amount in amounts.items()}
+    if out_of_range := {name: found[key] for name, found in wrong.items() if found}:
+        return out_of_range
+    problems = bounds_problems(bounds, in_cohort=in_cohort)
+    alone = next((name for name in ("borrow_limit", "lend_limit") if amounts[name]), "")
+    places = {"negative": "nominal", "lend_above_nominal": "lend_limit", "no_cohort": alone}
+    return {places[code]: [_PROBLEMS[code]] for code in problems}
 
 
-def _needs_choice(unit: Unit, choice: NeedsChoice) -> Text:
+def needs_choice(unit: Unit, choice: NeedsChoice) -> Text:
     """Return what is held too much, and that it may be kept."""
     above = {
         "tenant": amount_text(unit, choice.line_excess),

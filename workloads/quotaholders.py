@@ -22,7 +22,7 @@ _SHARE = """(
 )"""
 
 
-def holding_attempts(*, user: User, tenant: Tenant) -> QuerySet[Attempt]:
+def holding_attempts(*, user: User, tenant: Tenant) -> QuerySet[Any]:
     """Return the attempts that hold a tenant's quota with their workloads and owners, in no order.
 
     `share` is the largest part that each takes of any limit (1 = all of it), `shown` whether the user may open its
@@ -37,7 +37,7 @@ def holding_attempts(*, user: User, tenant: Tenant) -> QuerySet[Attempt]:
 
 
 def holders_of(user: User, tenant: Tenant, most: int) -> Holders:
-    """Return what holds a tenant's quota, the largest first, at most so many. One statement. Raises NotVisible, Denied."""
+    """Return what holds a tenant's quota, at most so many, the largest first. One statement. Raises NotVisible."""
     counted = holding_attempts(user=user, tenant=tenant).annotate(total=Window(Count("*")))
     rows: list[Any] = list(counted.order_by("-share", "created", "pk")[:most])
     return Holders([_holder(row) for row in rows], rows[0].total if rows else 0)

@@ -1,4 +1,4 @@
-"""What holds a tenant's quota, on its page and by REST: who sees it, in which order, what is left out, what it costs."""
+"""What holds a tenant's quota, on its page and by REST: who sees it, in which order, and what it costs."""
 
 from collections.abc import Callable
 from typing import Any
