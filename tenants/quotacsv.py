@@ -85,8 +85,8 @@ def read(text: str) -> Read:
             if len(found.wanted) > MOST_LINES:
                 text_told = _("At most %(most)d lines can be changed at once.") % {"most": MOST_LINES}
                 raise CsvRejected([Problem(lines.line_num, "", text_told)])
-    except csv.Error as error:
-        found.problems.append(Problem(lines.line_num, "", _("This is not CSV: %(why)s.") % {"why": error}))
+    except csv.Error:
+        found.problems.append(Problem(lines.line_num, "", _("This line is not CSV: look at its quotation marks.")))
     if found.problems:
         raise CsvRejected(found.problems)
     return found

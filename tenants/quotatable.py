@@ -118,11 +118,11 @@ class QuotaTable:
     totals: list[Total]
 
 
-_FIRST = Place("", -1, "")
+FIRST = Place("", -1, "")
 
 
 def quota_table(
-    *, user: User, narrowing: Narrowing, limit: int, offset: int = 0, by_share: bool = False, after: Place = _FIRST
+    *, user: User, narrowing: Narrowing, limit: int, offset: int = 0, by_share: bool = False, after: Place = FIRST
 ) -> QuotaTable:
     """Return the rows that fit, by tenant and type, or by the share of the nominal quota that is used, fullest first.
 

@@ -46,6 +46,7 @@ from tenants.specs import Unit
 from workloads.verdict import effect_of
 
 MOST_SHOWN = 200
+MOST_HANDED_ON = 1_000_000  # bytes, with the rest of the form below what a request may hold
 
 
 class CsvForm(RejectingForm):
@@ -177,6 +178,10 @@ def _preview_page(
     if not found.lines:
         messages.info(request, _("These bounds are set already: nothing changes."))
         return redirect(reverse("quotas:list") + back)
+    changes = quotacsv.written(found)
+    if len(changes.encode()) > MOST_HANDED_ON:
+        messages.error(request, _("These are too many lines for one step. Change them in parts."))
+        return redirect(reverse("quotas:list") + back)
     needy = {id(line) for line in found.must_keep}
     lines = sorted(found.lines, key=lambda line: id(line) not in needy)
     context = {
@@ -188,7 +193,7 @@ def _preview_page(
         "sums": _sums_after(user, found),
         "effect": effect_of(found.bounds),
         "must_keep": found.must_keep,
-        "changes": quotacsv.written(found),
+        "changes": changes,
         "seen": found.version,
         "back": back,
         "problem": problem,

@@ -23,7 +23,7 @@ from portal.web.quotas import csv_file
 from tenants.api.quotashapes import BoundsSerializer, amount
 from tenants.quotabulk import MOST_LINES, LineChange, LinesRejected, PoolChange, Preview, quotas_preview, quotas_set
 from tenants.quotacsv import BOUNDS
-from tenants.quotatable import Narrowing, Place, TableRow, quota_table
+from tenants.quotatable import FIRST, Narrowing, Place, TableRow, quota_table
 from workloads.api.strict import StrictSerializer, TextField
 from workloads.verdict import Effect, effect_of
 
@@ -65,7 +65,7 @@ class LineToSetSerializer(StrictSerializer):
 class QuotasToSetSerializer(StrictSerializer):
     """Lines to set, all of them or none."""
 
-    changes = LineToSetSerializer(many=True, max_length=MOST_LINES)
+    changes = serializers.ListField(child=LineToSetSerializer(), max_length=MOST_LINES)
     keep = serializers.BooleanField(
         default=False, help_text="Where more is held than would be allowed: let it be used up instead of refusing."
     )
@@ -125,8 +125,8 @@ class QuotasView(ApiView):
     def get(self, request: Request) -> Response:
         """List the quotas of all tenants, by tenant and type; for platform admins and auditors."""
         limit, token = limit_of(request), token_of(request)
-        place: dict[str, Place] = {} if token is None else {"after": _place(token)}
-        found = quota_table(user=caller(request), narrowing=_narrowing(request), limit=limit + 1, **place)
+        after = FIRST if token is None else _place(token)
+        found = quota_table(user=caller(request), narrowing=_narrowing(request), limit=limit + 1, after=after)
         shown = found.rows[:limit]
         more = _token(shown[-1].place) if len(found.rows) > limit else None
         return list_response(request, TableRowSerializer([_row(row) for row in shown], many=True).data, more)

@@ -14,6 +14,7 @@ from portal.core.models import User
 from tenants.models import Cohort, QuotaLine, Tenant
 from tenants.quotaservices import cohort_create, cohort_of_tenant_set
 from tests.app.api.test_people import send
+from tests.app.web.test_quotas import body as body_of
 from tests.app.web.test_quotas import fill
 from workloads.models import Attempt, Workload
 
@@ -155,7 +156,7 @@ def test_all_quotas_are_the_platform_s(
 
 def test_the_file_is_the_page_s(admin: Client, cohort: Cohort) -> None:
     answer = admin.get("/api/v1/quotas/csv/?type=gpus")
-    rows = list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode("utf-8-sig"))))
+    rows = list(csv.DictReader(io.StringIO(body_of(answer))))
     assert [(row["tenant"], row["type"], row["nominal"]) for row in rows] == [
         ("speech", "gpus", "4"),
         ("vision", "gpus", "4"),

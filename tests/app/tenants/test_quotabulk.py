@@ -103,12 +103,9 @@ def test_one_bad_line_stops_all_and_is_told_at_its_bound(
     make_tenant("alone")
     before = stored()
     wanted: Wanted = {("vision", "gpus"): {"nominal": 9}, line: bounds}
-    for refused in (
-        lambda: quotas_preview(actor=platform_admin, wanted=wanted),
-        lambda: quotas_set(actor=platform_admin, wanted=wanted),
-    ):
+    for ask in (quotas_preview, quotas_set):
         with pytest.raises(LinesRejected) as found:
-            refused()
+            ask(actor=platform_admin, wanted=wanted)
         assert {where: list(texts) for where, texts in found.value.lines.items()} == {line: [at]}
     assert stored() == before
 

@@ -12,6 +12,7 @@ from django.test import Client
 
 from gpu.models import Node
 from portal.core.models import ClusterStatus, User
+from portal.web import quotachanges
 from tenants.ledger import Bounds
 from tenants.models import Cohort, QuotaLine, Tenant
 from tenants.quotaservices import cohort_create, cohort_of_tenant_set, quota_set
@@ -291,3 +292,12 @@ def test_a_preview_that_was_tampered_with_is_refused(admin: Client, tenant: Tena
     gone = admin.post("/quotas/apply/", {"changes": f"{HEAD}nobody,gpus,9,,\n", "seen": "x"})
     assert gone.status_code == 302
     assert gpus() == {"vision": (4, 0, 0)}
+
+
+def test_more_than_a_form_can_hand_on_is_refused_before_the_preview(
+    admin: Client, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quotachanges, "MOST_HANDED_ON", 60)
+    answer = rows(admin, vision__gpus__nominal="6")
+    assert answer.status_code == 302
+    assert "too many lines for one step" in text_of(admin.get(answer["Location"]))
