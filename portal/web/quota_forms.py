@@ -18,6 +18,7 @@ _LABELS = dict(BOUNDS)
 _PARTS = 3  # of a field's name: slug, key, bound
 _NARROW = {"size": "7", "class": "form-control-sm", "autocomplete": "off"}
 MOST_PERCENT = 1_000
+MOST_TOLD = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,14 @@ class RowsForm(RejectingForm):
                 self.add_error(cell.name if cell.name in self.fields else None, [str(text) for text in texts])
 
 
+    def told_elsewhere(self, rows: Iterable[TableRow]) -> list[str]:
+        """Return what is wrong with inputs that are in none of these rows, which may be others by now."""
+        shown = {(row.slug, row.key) for row in rows}
+        cells = [cell for cell in self._cells if (cell.slug, cell.key) not in shown]
+        texts = [(self.fields[cell.name].label, text) for cell in cells for text in self.errors.get(cell.name, [])]
+        return [f"{label}: {text}" for label, text in texts[:MOST_TOLD]]
+
+
 class BulkForm(RejectingForm):
     """What to do with one bound of a type for all chosen tenants."""
 
@@ -123,9 +132,6 @@ class BulkForm(RejectingForm):
         if how == "percent":
             return int((Decimal(now) * amount / 100).to_integral_value(ROUND_FLOOR))
         return int(now + amount if how == "by" else amount)
-
-
-MOST_TOLD = 20
 
 
 def told_errors(errors: Errors) -> list[str]:

@@ -117,6 +117,7 @@ def table_page(
         "may_edit": may_edit,
         "editing": editing,
         "rows_form": form,
+        "elsewhere": form.told_elsewhere(found.rows) if form else [],
         "bulk_form": bulk_form,
         "ticked": request.POST.getlist("ids"),
     }

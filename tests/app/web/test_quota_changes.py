@@ -131,6 +131,7 @@ def test_cells_that_are_none_are_left_out_and_unknown_tenants_told(admin: Client
     assert rows(admin, vision__warp__nominal="1", vision__gpus__colour="1", a__b="1").status_code == 302
     answer = rows(admin, nobody__gpus__nominal="1")
     assert answer.status_code == 400
+    assert "nobody, GPUs: Nominal: There is no such tenant." in text_of(answer)
     assert gpus() == {"vision": (4, 0, 0)}
 
 
