@@ -11,6 +11,7 @@ urlpatterns = [
     path("audit/", include("portal.web.audit_urls")),
     path("resource-types/", include("portal.web.resource_type_urls")),
     path("cohorts/", include("tenants.cohorturls")),
+    path("quotas/", include("portal.web.quota_urls")),
     path("tenants/", include("tenants.urls")),
     path("tenants/", include("workloads.shareurls")),
     path("templates/", include("workloads.templateurls")),

@@ -97,7 +97,7 @@ class TenantForm(RejectingForm):
         lines = {line.type_id: line for line in kwargs.pop("lines")}
         super().__init__(*args, **kwargs)
         self.initial = {"name": tenant.name, **rules.rules_of(tenant), **self.initial}
-        self._bounds = _BOUNDS if tenant.cohort_id else _BOUNDS[:1]
+        self._bounds = BOUNDS if tenant.cohort_id else BOUNDS[:1]
         self._types = list(types)
         for found in self._types:
             for bound, label in self._bounds:
@@ -156,11 +156,11 @@ class NewCohortForm(RejectingForm):
     name = forms.CharField(label=_("Name"), max_length=MAX_COHORT_NAME)
 
 
-_BOUNDS = (("nominal", _("Nominal")), ("borrow_limit", _("May borrow")), ("lend_limit", _("Lends")))
+BOUNDS = (("nominal", _("Nominal")), ("borrow_limit", _("May borrow")), ("lend_limit", _("Lends")))
 
 
 def amount_field(found: ResourceType, label: str = "") -> forms.Field:
-    """Return a field for amounts of a resource type, as people write them."""
+    """Return the field for an amount of a resource type, as people write it."""
     if found.unit == Unit.MILLICORES:
         return CpuField(label=label or found.label)
     if found.unit == Unit.MIB:

@@ -68,24 +68,11 @@ class QuotaRow:
 
 def quota_rows(pairs: Iterable[tuple[QuotaLine, Pair]]) -> list[QuotaRow]:
     """Return the rows of a quota page; types of which there is nothing and nothing held are left out."""
-    return [_quota_row(line, pair) for line, pair in pairs if line.line.hard or line.used]
+    return [quota_row(line, pair) for line, pair in pairs if line.line.hard or line.used]
 
 
-def gauges_of(bars: Iterable[Bar]) -> list[Gauge]:
-    """Return bars with their words and widths; a resource of which there is nothing and nothing held is left out."""
-    return [_gauge(bar) for bar in bars if bar.limit or bar.held or bar.added]
-
-
-def amount_text(unit: Unit, amount: int) -> str:
-    """Return an amount in words, without the name of what it is of: "1.5", "3 GiB", "2"."""
-    if unit is Unit.MILLICORES:
-        return f"{amount / 1000:.2f}".rstrip("0").rstrip(".")
-    if unit is Unit.MIB:
-        return units.bytes_text(amount * units.MIB_BYTES) if amount else "0"
-    return str(amount)
-
-
-def _quota_row(line: QuotaLine, pair: Pair) -> QuotaRow:
+def quota_row(line: QuotaLine, pair: Pair) -> QuotaRow:
+    """Return one row of a quota page."""
     unit, most = Unit(line.type.unit), max(line.nominal + line.borrow_limit, line.used)
     own, borrowed = min(line.used, line.nominal), pair.line.borrowed
     nominal_pct = _share_pct(line.nominal, most)
@@ -104,6 +91,20 @@ def _quota_row(line: QuotaLine, pair: Pair) -> QuotaRow:
         borrowed_width=f"{_share_pct(borrowed, most):.2f}%",
         full=_share_pct(line.used, line.nominal) >= FULL_FROM_PCT,
     )
+
+
+def gauges_of(bars: Iterable[Bar]) -> list[Gauge]:
+    """Return bars with their words and widths; a resource of which there is nothing and nothing held is left out."""
+    return [_gauge(bar) for bar in bars if bar.limit or bar.held or bar.added]
+
+
+def amount_text(unit: Unit, amount: int) -> str:
+    """Return an amount in words, without the name of what it is of: "1.5", "3 GiB", "2"."""
+    if unit is Unit.MILLICORES:
+        return f"{amount / 1000:.2f}".rstrip("0").rstrip(".")
+    if unit is Unit.MIB:
+        return units.bytes_text(amount * units.MIB_BYTES) if amount else "0"
+    return str(amount)
 
 
 def _gauge(bar: Bar) -> Gauge:

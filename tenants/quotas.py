@@ -58,14 +58,19 @@ def book_write(book: Book) -> None:
 
 def lines_ensured(tenant: Tenant, keys: Collection[str]) -> None:
     """Make empty rows for these types where a tenant has none. Two statements."""
-    types = ResourceType.objects.filter(key__in=keys)
-    QuotaLine.objects.bulk_create((QuotaLine(tenant=tenant, type=found) for found in types), ignore_conflicts=True)
+    _ensure(QuotaLine, "tenant_id", {(tenant.pk, key) for key in keys})
 
 
 def pools_ensured(cohort: Cohort, keys: Collection[str]) -> None:
     """Make empty rows for these types where a cohort has none. Two statements."""
-    types = ResourceType.objects.filter(key__in=keys)
-    PoolLine.objects.bulk_create((PoolLine(cohort=cohort, type=found) for found in types), ignore_conflicts=True)
+    _ensure(PoolLine, "cohort_id", {(cohort.pk, key) for key in keys})
+
+
+def rows_ensured(tenants: Collection[Tenant], places: Collection[tuple[UUID, str]]) -> None:
+    """Make empty rows for these tenants and keys of types, and for the pools behind them. Four statements."""
+    cohorts = {tenant.pk: tenant.cohort_id for tenant in tenants if tenant.cohort_id is not None}
+    _ensure(QuotaLine, "tenant_id", places)
+    _ensure(PoolLine, "cohort_id", {(cohorts[tenant_id], key) for tenant_id, key in places if tenant_id in cohorts})
 
 
 def bounds_moved(tenant_ids: Collection[UUID]) -> None:
@@ -75,6 +80,15 @@ def bounds_moved(tenant_ids: Collection[UUID]) -> None:
     Tenant.objects.filter(pk__in=tenant_ids).update(generation=F("generation") + 1)
     for tenant_id in tenant_ids:
         hint(tasks.reconcile_tenant, str(tenant_id))
+
+
+def _ensure(model: type[QuotaLine | PoolLine], owner: str, places: Collection[tuple[UUID, str]]) -> None:
+    types = {found.key: found for found in ResourceType.objects.filter(key__in={key for _owner, key in places})}
+    # In one order everywhere: whoever else makes the same rows is waited for, and must not wait for this.
+    rows: list[Any] = [
+        model(**{owner: owner_id, "type": types[key]}) for owner_id, key in sorted(places) if key in types
+    ]
+    model.objects.bulk_create(rows, ignore_conflicts=True)
 
 
 def _pools(cohort_ids: Collection[UUID], *, lock: bool) -> list[PoolLine]:

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from portal.core import audit, policy
-from portal.core.errors import Conflict, Rejected, Text, reject
+from portal.core.errors import Conflict, NotVisible, Rejected, Text, reject
 from portal.core.hints import wake
 from portal.core.models import User
 from portal.core.policy import Action
@@ -66,7 +66,8 @@ def quota_change(
     book = quotas.book_of([tenant], lock=True)
     old = {key: book.pair(tenant.pk, key).line.bounds for key in changes}
     new = {key: replace(old[key], **change) for key, change in changes.items()}
-    reject(_bounds_errors(types, new, in_cohort=in_cohort))
+    wrong = {key: bound_errors(types, key, bounds, in_cohort=in_cohort) for key, bounds in new.items()}
+    reject({key: next(iter(found.values())) for key, found in wrong.items() if found})
     changed = {key: bounds for key, bounds in new.items() if bounds != old[key]}
     choices: dict[str, NeedsChoice] = {}
     for key, bounds in changed.items():
@@ -113,9 +114,12 @@ def cohort_create(*, actor: User, name: str) -> Cohort:
 
 @retried
 def cohort_delete(*, actor: User, cohort: Cohort) -> None:
-    """Remove a cohort. Raises Denied, and Conflict while a tenant is in it."""
+    """Remove a cohort. Raises Denied, NotVisible when it is gone, and Conflict while a tenant is in it or comes in."""
     policy.require(actor, Action.COHORT_EDIT)
     with transaction.atomic():
+        # Waits for tenants on their way in: each of them holds the row of its cohort.
+        if not Cohort.objects.select_for_update().filter(pk=cohort.pk).exists():
+            raise NotVisible
         if Tenant.objects.filter(cohort=cohort).exists():
             raise Conflict(_("Tenants are in this cohort. Take them out first."))
         audit.record(actor=actor, action="cohort.delete", target=cohort, before={"name": cohort.name})
@@ -131,6 +135,9 @@ def cohort_of_tenant_set(*, actor: User, tenant: Tenant, cohort: Cohort | None, 
     policy.require(actor, Action.TENANT_EDIT_LIMITS, tenant)
     with transaction.atomic():
         [locked] = quotas.tenants_locked([tenant.pk])
+        # Several may come in at once; who removes the cohort waits, or has done so already.
+        if cohort is not None and not list(Cohort.objects.select_for_update(no_key=True).filter(pk=cohort.pk)):
+            raise Rejected({"cohort": [_("This cohort was removed.")]})
         if locked.cohort_id == (cohort.pk if cohort else None):
             return locked
         before = locked.cohort
@@ -161,17 +168,18 @@ def amount_errors(types: Mapping[str, ResourceType], amounts: Amounts) -> dict[s
     return errors
 
 
-def _bounds_errors(
-    types: Mapping[str, ResourceType], bounds: Mapping[str, Bounds], *, in_cohort: bool
+def bound_errors(
+    types: Mapping[str, ResourceType], key: str, bounds: Bounds, *, in_cohort: bool
 ) -> dict[str, list[Text]]:
-    """Return what is wrong with bounds, by key."""
-    errors: dict[str, list[Text]] = {}
-    for key, found in bounds.items():
-        wrong = [text for amount in asdict(found).values() for text in amount_errors(types, {key: amount}).get(key, [])]
-        texts = wrong[:1] or [_PROBLEMS[code] for code in bounds_problems(found, in_cohort=in_cohort)]
-        if texts:
-            errors[key] = texts
-    return errors
+    """Return what is wrong with a type's bounds, by the bound that it stands at."""
+    amounts = asdict(bounds)
+    wrong = {name: amount_errors(types, {key: amount}) for name, amount in amounts.items()}
+    if out_of_range := {name: found[key] for name, found in wrong.items() if found}:
+        return out_of_range
+    problems = bounds_problems(bounds, in_cohort=in_cohort)
+    alone = next((name for name in ("borrow_limit", "lend_limit") if amounts[name]), "")
+    places = {"negative": "nominal", "lend_above_nominal": "lend_limit", "no_cohort": alone}
+    return {places[code]: [_PROBLEMS[code]] for code in problems}
 
 
 def _choice_errors(
@@ -179,7 +187,7 @@ def _choice_errors(
 ) -> dict[str, list[Text]]:
     """Return what is held too much by key, and what of it could be stopped."""
     errors: dict[str, list[Text]] = {
-        key: [_needs_choice(Unit(types[key].unit), choice)] for key, choice in choices.items()
+        key: [needs_choice(Unit(types[key].unit), choice)] for key, choice in choices.items()
     }
     victims = chosen(tenant, {key: choice.line_excess for key, choice in choices.items() if choice.line_excess})
     if victims:
@@ -194,7 +202,7 @@ def _choice_errors(
     return errors
 
 
-def _needs_choice(unit: Unit, choice: NeedsChoice) -> Text:
+def needs_choice(unit: Unit, choice: NeedsChoice) -> Text:
     """Return what is held too much, and that it may be kept."""
     above = {
         "tenant": amount_text(unit, choice.line_excess),

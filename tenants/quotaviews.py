@@ -15,6 +15,7 @@ from portal.core.routes import person, route
 from tenants import quotaservices, selectors
 from tenants.forms import CohortForm, NewCohortForm
 from tenants.gauges import quota_rows
+from tenants.holders import Holders, amounts_told, holders_of
 from tenants.rules import told_rules
 from tenants.views import edit_page, stored, tenant_form
 
@@ -23,11 +24,15 @@ from tenants.views import edit_page, stored, tenant_form
 @require_GET
 def quota(request: HttpRequest, slug: str) -> HttpResponse:
     user = person(request)
-    tenant = selectors.tenant_get(user=user, slug=slug)
+    tenant, pairs = selectors.tenant_quota(user=user, slug=slug)
+    holders = holders_of(user=user, tenant=tenant) if pairs else Holders([], 0)
+    types = [line.type for line, _pair in pairs]
     context = {
         "tenant": tenant,
         "current_tenant": tenant,
-        "rows": quota_rows(selectors.quota_pairs(user=user, tenant=tenant)),
+        "rows": quota_rows(pairs),
+        "holders": [(holder, amounts_told(holder.holds, types)) for holder in holders.shown],
+        "more_holders": holders.more,
         "cohort": tenant.cohort,
         "rules": told_rules(tenant),
         "may_edit": policy.allowed(user, Action.TENANT_EDIT_LIMITS, tenant),

@@ -63,12 +63,26 @@ def quota_lines(tenants: Collection[Tenant]) -> dict[UUID, list[QuotaLine]]:
 def quota_pairs(*, user: User, tenant: Tenant) -> list[tuple[QuotaLine, Pair]]:
     """Return a tenant's rows of the ledger with the pools behind them, in the order of types. One statement."""
     policy.require(user, Action.TENANT_VIEW, tenant)
+    return _paired(QuotaLine.objects.filter(tenant=tenant))
+
+
+def tenant_quota(*, user: User, slug: str) -> tuple[Tenant, list[tuple[QuotaLine, Pair]]]:
+    """Return a tenant with its cohort, and what `quota_pairs` gives of it. Raises NotVisible.
+
+    One statement; two for a tenant without rows.
+    """
+    visible = Tenant.objects.visible_to(user).filter(slug=slug)
+    pairs = _paired(QuotaLine.objects.filter(tenant__in=visible).select_related("tenant__cohort"))
+    return (pairs[0][0].tenant, pairs) if pairs else (tenant_get(user=user, slug=slug), [])
+
+
+def _paired(rows: QuerySet[QuotaLine]) -> list[tuple[QuotaLine, Pair]]:
     of_type = Q(tenant__cohort__pool_lines__type=F("type"))
-    rows = QuotaLine.objects.filter(tenant=tenant).select_related("type").order_by("type__position", "type__key")
-    joined = rows.annotate(pool=FilteredRelation("tenant__cohort__pool_lines", condition=of_type)).annotate(
+    ordered = rows.select_related("type", "tenant").order_by("type__position", "type__key")
+    joined = ordered.annotate(pool=FilteredRelation("tenant__cohort__pool_lines", condition=of_type)).annotate(
         pool_lendable=F("pool__lendable"), pool_used=F("pool__used"), pool_overhang=F("pool__overhang")
     )
-    return [(row, Pair(row.line, _pool(tenant, row))) for row in joined]
+    return [(row, Pair(row.line, _pool(row.tenant, row))) for row in joined]
 
 
 def _pool(tenant: Tenant, row: Any) -> Pool | None:

@@ -10,7 +10,8 @@ from tenants.models import Cohort
 from tenants.quotaservices import MAX_COHORT_NAME
 
 
-def _amount(**options: Any) -> serializers.IntegerField:
+def amount(**options: Any) -> serializers.IntegerField:
+    """Return a field of an amount of some resource type."""
     return serializers.IntegerField(min_value=0, max_value=specs.MOST_OF_ALL, **options)
 
 
@@ -18,18 +19,18 @@ class BoundsSerializer(serializers.Serializer[Any]):
     """What a tenant may hold of a resource type, in the type's unit."""
 
     type = serializers.CharField(max_length=40, help_text="The key of a resource type.")
-    nominal = _amount()
-    borrow_limit = _amount(default=0, help_text="The most that may be borrowed in the cohort.")
-    lend_limit = _amount(default=0, help_text="The part of `nominal` that others in the cohort may use.")
+    nominal = amount()
+    borrow_limit = amount(default=0, help_text="The most that may be borrowed in the cohort.")
+    lend_limit = amount(default=0, help_text="The part of `nominal` that others in the cohort may use.")
 
 
 class QuotaLineSerializer(BoundsSerializer):
     """The same, and what of it is used."""
 
-    used = _amount(help_text="Held from admission until the pods are gone.")
-    borrowed = _amount(help_text="The part of `used` beyond `nominal`.")
-    overhang = _amount(help_text="What is held beyond the limits; it was kept when they were lowered.")
-    free = _amount(help_text="How much more could be admitted now, borrowing included.")
+    used = amount(help_text="Held from admission until the pods are gone.")
+    borrowed = amount(help_text="The part of `used` beyond `nominal`.")
+    overhang = amount(help_text="What is held beyond the limits; it was kept when they were lowered.")
+    free = amount(help_text="How much more could be admitted now, borrowing included.")
 
 
 class CohortSerializer(serializers.Serializer[Cohort]):

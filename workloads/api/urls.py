@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from workloads.api import listviews, partviews, shareviews, templateviews, views
+from workloads.api import holdingviews, listviews, partviews, shareviews, templateviews, views
 
 _ONE = "workloads/<uuid:workload_id>/"
 _TEMPLATE = "templates/<uuid:template_id>/"
@@ -16,6 +16,7 @@ urlpatterns = [
     path("tenants/<str:slug>/quota/shares/", shareviews.SharesView.as_view(), name="quota-shares"),
     path("tenants/<str:slug>/workloads/", views.TenantWorkloadsView.as_view(), name="tenant-workloads"),
     path("tenants/<str:slug>/workloads/verdict/", views.WorkloadVerdictView.as_view(), name="verdict"),
+    path("tenants/<str:slug>/quota/holdings/", holdingviews.QuotaHoldingsView.as_view(), name="quota-holdings"),
     path(_ONE, views.WorkloadView.as_view(), name="workload"),
     path(f"{_ONE}cancel/", views.WorkloadCancelView.as_view(), name="workload-cancel"),
     path(f"{_ONE}clone/", views.WorkloadCloneView.as_view(), name="workload-clone"),

@@ -3,7 +3,7 @@
 from django.urls import include, path, re_path
 
 from gpu.api import NodesView, OfferedView
-from portal.web.api import account, audit, people, views
+from portal.web.api import account, audit, people, quotas, views
 
 app_name = "api"
 _v1 = [
@@ -15,6 +15,8 @@ _v1 = [
     path("users/<uuid:user_id>/password-link/", people.PasswordLinkView.as_view(), name="user-password-link"),
     path("users/<uuid:user_id>/history/", people.UserHistoryView.as_view(), name="user-history"),
     path("audit/", audit.AuditView.as_view(), name="audit"),
+    path("quotas/", quotas.QuotasView.as_view(), name="quotas"),
+    path("quotas/csv/", quotas.QuotasCsvView.as_view(), name="quotas-csv"),
     path("tokens/", views.TokensView.as_view(), name="tokens"),
     path("tokens/<uuid:token_id>/", views.TokenView.as_view(), name="token"),
     path("ws-tickets/", views.WsTicketsView.as_view(), name="ws-tickets"),

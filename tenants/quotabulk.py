@@ -1,0 +1,219 @@
+"""Quotas of many tenants in one step: what a change would do, and the change itself, all of it or nothing.
+
+Both go the same way over a `Book`: the first over one that is not locked and is thrown away.
+"""
+
+import hashlib
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from uuid import UUID
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from portal.core import audit, policy
+from portal.core.errors import Conflict, Rejected, Text
+from portal.core.hints import wake
+from portal.core.models import User
+from portal.core.policy import Action
+from portal.core.transactions import retried
+from tenants import quotas
+from tenants.ledger import Book, Bounds, NeedsChoice, Pair, Pool
+from tenants.models import Cohort, ResourceType, Tenant
+from tenants.quotaservices import bound_errors, needs_choice, types_by_key
+from tenants.specs import Unit
+
+MOST_LINES = 20_000
+KEEP = "keep"
+_QUEUE_WAKE = "queue"
+
+Line = tuple[str, str]  # a tenant's slug and the key of a resource type
+Wanted = Mapping[Line, Mapping[str, int]]  # the bounds to set there, named as `Bounds` has them; others stay
+Errors = Mapping[Line, Mapping[str, list[Text]]]  # what is wrong there, by "tenant", "type", a bound's name or "keep"
+
+
+class LinesRejected(Rejected):
+    """Some of many lines are not acceptable; then none is taken."""
+
+    def __init__(self, lines: Errors) -> None:
+        named = {f"{slug}.{key}.{at}": texts for (slug, key), found in lines.items() for at, texts in found.items()}
+        super().__init__(named)
+        self.lines = lines
+
+
+@dataclass(frozen=True, slots=True)
+class LineChange:
+    """A tenant's line of a type with the pool behind it, before a change and after all of it."""
+
+    tenant: Tenant
+    type: ResourceType
+    before: Pair
+    after: Pair
+
+    @property
+    def kept(self) -> int:
+        """What would be held beyond the limits and is not yet: it may only be used up."""
+        return max(0, self.after.line.overhang - self.before.line.overhang)
+
+    @property
+    def kept_in_cohort(self) -> int:
+        """What would be lent beyond what the cohort lends then, and is not yet; 0 where this line is no cause."""
+        if self.before.pool is None or self.after.pool is None:
+            return 0
+        lends_less = self.after.line.bounds.lend_limit < self.before.line.bounds.lend_limit
+        if not lends_less and self.after.line.pooled <= self.before.line.pooled:
+            return 0
+        return max(0, self.after.pool.overhang - self.before.pool.overhang)
+
+
+@dataclass(frozen=True, slots=True)
+class PoolChange:
+    """What a cohort lends of a type, before and after."""
+
+    cohort: str
+    type: ResourceType
+    before: Pool
+    after: Pool
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a change does. `version` names the bounds that it starts from, of the lines that change."""
+
+    lines: list[LineChange]
+    pools: list[PoolChange]
+    version: str
+
+    @property
+    def must_keep(self) -> list[LineChange]:
+        """The lines after which more is held than is allowed."""
+        return [line for line in self.lines if line.kept or line.kept_in_cohort]
+
+    @property
+    def bounds(self) -> dict[tuple[UUID, str], Bounds]:
+        """The bounds that change, by tenant and type."""
+        return {(line.tenant.pk, line.type.key): line.after.line.bounds for line in self.lines}
+
+
+def quotas_preview(*, actor: User, wanted: Wanted) -> Preview:
+    """Return what setting these bounds would do. Nothing is written; five statements. Raises Denied, LinesRejected."""
+    policy.require(actor, Action.TENANT_EDIT_LIMITS)
+    tenants = list(Tenant.objects.filter(slug__in=_slugs(wanted)))
+    return _rebound(tenants, wanted, quotas.book_of(tenants))
+
+
+@retried
+def quotas_set(*, actor: User, wanted: Wanted, seen: str | None = None, keep: bool = False) -> Preview:
+    """Set these bounds; return what that did. The queue is woken and the namespaces follow.
+
+    `seen` is the version of a preview: with one that is not of now, raises Conflict. Where more is held than would be
+    allowed, `keep` must be said. Raises Denied, LinesRejected; then nothing is written. A statement for each tenant
+    that changes, beside a constant number.
+    """
+    policy.require(actor, Action.TENANT_EDIT_LIMITS)
+    with transaction.atomic():
+        tenants = quotas.tenants_locked(Tenant.objects.filter(slug__in=_slugs(wanted)).values_list("pk", flat=True))
+        ids = {tenant.slug: tenant.pk for tenant in tenants}
+        quotas.rows_ensured(tenants, {(ids[slug], key) for slug, key in wanted if slug in ids})
+        book = quotas.book_of(tenants, lock=True)
+        done = _rebound(tenants, wanted, book)
+        if seen is not None and seen != done.version:
+            raise Conflict(_("These quotas were changed meanwhile. Look again at what your change does."))
+        if done.must_keep and not keep:
+            raise LinesRejected({_line(found): {KEEP: [_excess(found)]} for found in done.must_keep})
+        quotas.book_write(book)
+        _record(actor, done.lines)
+        wake(_QUEUE_WAKE)
+    return done
+
+
+def _slugs(wanted: Wanted) -> set[str]:
+    if len(wanted) > MOST_LINES:
+        text = _("At most %(most)d lines can be changed at once.") % {"most": MOST_LINES}
+        raise Rejected({"": [text]})
+    return {slug for slug, _key in wanted}
+
+
+def _rebound(tenants: Collection[Tenant], wanted: Wanted, book: Book) -> Preview:
+    """Set the bounds in a book; return what changed by it. Raises LinesRejected."""
+    types, by_slug = types_by_key(), {tenant.slug: tenant for tenant in tenants}
+    first, errors = book.copy(), {}
+    new: dict[Line, Bounds] = {}
+    for (slug, key), changes in wanted.items():
+        if missing := _missing(slug in by_slug, key in types):
+            errors[slug, key] = missing
+            continue
+        tenant = by_slug[slug]
+        old = first.pair(tenant.pk, key).line.bounds
+        bounds = replace(old, **changes)
+        if bounds != old and (wrong := bound_errors(types, key, bounds, in_cohort=tenant.cohort_id is not None)):
+            errors[slug, key] = wrong
+        new[slug, key] = bounds
+    if errors:
+        raise LinesRejected(errors)
+    for (slug, key), bounds in new.items():
+        book.rebound(by_slug[slug].pk, key, bounds, keep=True)
+    pairs = [(by_slug[slug], types[key]) for slug, key in new]
+    both = [
+        LineChange(tenant, found, *(at.pair(tenant.pk, found.key) for at in (first, book))) for tenant, found in pairs
+    ]
+    changed = [line for line in both if line.before.line.bounds != line.after.line.bounds]
+    return Preview(changed, _pools(changed), _version(changed))
+
+
+def _missing(tenant_known: bool, type_known: bool) -> dict[str, list[Text]]:
+    errors: dict[str, list[Text]] = {}
+    if not tenant_known:
+        errors["tenant"] = [_("There is no such tenant.")]
+    if not type_known:
+        errors["type"] = [_("There is no such resource type.")]
+    return errors
+
+
+def _pools(lines: Iterable[LineChange]) -> list[PoolChange]:
+    """Return the pools that change, by cohort and type. One statement, none without a cohort."""
+    found: dict[tuple[UUID, str], tuple[ResourceType, Pool, Pool]] = {}
+    for line in lines:
+        cohort, before, after = line.tenant.cohort_id, line.before.pool, line.after.pool
+        if cohort is not None and before is not None and after is not None and before != after:
+            found[cohort, line.type.key] = (line.type, before, after)
+    names = Cohort.objects.in_bulk({cohort for cohort, _key in found}) if found else {}
+    changes = [PoolChange(names[cohort].name, *rest) for (cohort, _key), rest in found.items()]
+    return sorted(changes, key=lambda change: (change.cohort, change.type.position, change.type.key))
+
+
+def _version(lines: Iterable[LineChange]) -> str:
+    """Return what names the bounds that a change starts from, and the cohorts that it happens in."""
+    told = [
+        (line.tenant.slug, line.type.key, str(line.tenant.cohort_id), *asdict(line.before.line.bounds).values())
+        for line in lines
+    ]
+    return hashlib.sha256(repr(sorted(told)).encode()).hexdigest()
+
+
+def _line(change: LineChange) -> Line:
+    return change.tenant.slug, change.type.key
+
+
+def _excess(change: LineChange) -> Text:
+    return needs_choice(Unit(change.type.unit), NeedsChoice(change.kept, change.kept_in_cohort))
+
+
+def _record(actor: User, lines: Iterable[LineChange]) -> None:
+    """Append an entry to the audit trail for each tenant. One statement each."""
+    by_tenant: dict[UUID, list[LineChange]] = {}
+    for line in lines:
+        by_tenant.setdefault(line.tenant.pk, []).append(line)
+    for tenant_id, changed in by_tenant.items():
+        before, after = (
+            {"quota": {line.type.key: asdict(getattr(line, when).line.bounds) for line in changed}}
+            for when in ("before", "after")
+        )
+        audit.record(
+            actor=actor,
+            action="tenant.quota",
+            target=changed[0].tenant,
+            tenant_id=tenant_id,
+            before=before,
+            after=after,
+        )
