@@ -113,6 +113,9 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LOG_RETENTION_DAYS = env.days("BERTH_LOG_DAYS", 30)
 """How long a log is kept after its workload ended; 0 keeps it for ever."""
 
+QUOTA_HISTORY_DAYS = env.days("BERTH_QUOTA_HISTORY_DAYS", 400)
+"""How long the hours of the quota ledger's history are kept; 0 keeps them for ever."""
+
 REDIS_URL = env.text("REDIS_URL", "redis://127.0.0.1:6379/0")
 CACHES = {
     "default": {
@@ -134,6 +137,7 @@ CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "inte
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE = {
     "seal the audit trail": {"task": "portal.core.tasks.seal_audit", "schedule": 300.0, "options": {"expires": 300.0}},
+    "sample the ledger": {"task": "tenants.tasks.sample_quota", "schedule": 300.0, "options": {"expires": 300.0}},
     "check the ledger": {"task": "workloads.tasks.check_ledger", "schedule": 60.0, "options": {"expires": 60.0}},
 }
 

@@ -8,6 +8,18 @@ from django.utils.translation import gettext_lazy as _
 
 from portal.core.models import User, UUIDModel
 from tenants import ledger, specs
+from tenants.hourmodels import QuotaHour
+
+__all__ = [
+    "Cohort",
+    "LedgerCheck",
+    "Membership",
+    "PoolLine",
+    "QuotaHour",
+    "QuotaLine",
+    "ResourceType",
+    "Tenant",
+]
 
 
 class CohortQuerySet(models.QuerySet["Cohort"]):

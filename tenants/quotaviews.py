@@ -13,8 +13,10 @@ from portal.core.errors import Conflict
 from portal.core.policy import Action
 from portal.core.routes import person, route
 from tenants import quotaservices, selectors
+from tenants.charts import charts_of
 from tenants.forms import CohortForm, NewCohortForm
 from tenants.gauges import quota_rows
+from tenants.hours import stretches_of
 from tenants.views import edit_page, stored, tenant_form
 
 
@@ -23,10 +25,12 @@ from tenants.views import edit_page, stored, tenant_form
 def quota(request: HttpRequest, slug: str) -> HttpResponse:
     user = person(request)
     tenant = selectors.tenant_get(user=user, slug=slug)
+    pairs = selectors.quota_pairs(user=user, tenant=tenant)
     context = {
         "tenant": tenant,
         "current_tenant": tenant,
-        "rows": quota_rows(selectors.quota_pairs(user=user, tenant=tenant)),
+        "rows": quota_rows(pairs),
+        "charts": charts_of([(row.type, stretches_of(row)) for row, _pair in pairs]),
         "cohort": tenant.cohort,
         "may_edit": policy.allowed(user, Action.TENANT_EDIT_LIMITS, tenant),
     }

@@ -15,6 +15,7 @@ from portal.core import policy
 from portal.core.errors import NotVisible
 from portal.core.models import AuditEntry, User
 from portal.core.policy import Action
+from tenants.hours import with_stretches
 from tenants.ledger import Pair, Pool
 from tenants.models import Cohort, LedgerCheck, Membership, QuotaLine, ResourceType, Tenant
 from tenants.specs import Obstacle, Quota, TenantStatus, Unit
@@ -61,10 +62,14 @@ def quota_lines(tenants: Collection[Tenant]) -> dict[UUID, list[QuotaLine]]:
 
 
 def quota_pairs(*, user: User, tenant: Tenant) -> list[tuple[QuotaLine, Pair]]:
-    """Return a tenant's rows of the ledger with the pools behind them, in the order of types. One statement."""
+    """Return a tenant's rows of the ledger with the pools behind them, in the order of types. One statement.
+
+    The rows have their last 30 days with them, for `hours.stretches_of`.
+    """
     policy.require(user, Action.TENANT_VIEW, tenant)
     of_type = Q(tenant__cohort__pool_lines__type=F("type"))
-    rows = QuotaLine.objects.filter(tenant=tenant).select_related("type").order_by("type__position", "type__key")
+    lines = QuotaLine.objects.filter(tenant=tenant).select_related("type").order_by("type__position", "type__key")
+    rows = with_stretches(lines)
     joined = rows.annotate(pool=FilteredRelation("tenant__cohort__pool_lines", condition=of_type)).annotate(
         pool_lendable=F("pool__lendable"), pool_used=F("pool__used"), pool_overhang=F("pool__overhang")
     )
