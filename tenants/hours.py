@@ -64,7 +64,7 @@ def sample(*, now: dt.datetime | None = None) -> int:
     """
     with connection.cursor() as cursor:
         cursor.execute(_SAMPLE, {"now": now, "every": SAMPLE_EVERY_S})
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 def forget() -> int:
@@ -73,10 +73,10 @@ def forget() -> int:
         return 0
     with connection.cursor() as cursor:
         cursor.execute(_FORGET, {"days": settings.QUOTA_HISTORY_DAYS, "most": MOST_FORGOTTEN})
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
-def with_stretches(lines: "QuerySet[Any]", *, now: dt.datetime | None = None) -> "QuerySet[Any]":
+def with_stretches(lines: QuerySet[Any], *, now: dt.datetime | None = None) -> Any:
     """Add `told_stretches` to rows that have a tenant and a type, for `stretches_of`. Costs no statement more."""
     first = (now or timezone.now()) - dt.timedelta(days=DAYS_SHOWN)
     width, origin = Value(dt.timedelta(hours=STEP_HOURS)), Value(_ORIGIN, output_field=DateTimeField())
