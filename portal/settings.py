@@ -49,11 +49,13 @@ INSTALLED_APPS = [
     "drf_standardized_errors",
     "portal.core",
     "portal.live",
+    "portal.notices",
     "portal.embedded",
     "portal.web",
     "tenants",
     "gpu",
     "workloads",
+    "quotarequests",
 ]
 
 MIDDLEWARE = [
@@ -116,6 +118,9 @@ LOG_RETENTION_DAYS = env.days("BERTH_LOG_DAYS", 30)
 QUOTA_HISTORY_DAYS = env.days("BERTH_QUOTA_HISTORY_DAYS", 400)
 """How long the hours of the quota ledger's history are kept; 0 keeps them for ever."""
 
+NOTIFY_URLS = [url.strip() for url in env.text("BERTH_NOTIFY_URLS").split(",") if url.strip()]
+"""Where messages go beside the portal's own pages, as Apprise spells it. They hold secrets."""
+
 REDIS_URL = env.text("REDIS_URL", "redis://127.0.0.1:6379/0")
 CACHES = {
     "default": {
@@ -137,6 +142,9 @@ CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "inte
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE = {
     "seal the audit trail": {"task": "portal.core.tasks.seal_audit", "schedule": 300.0, "options": {"expires": 300.0}},
+    "send notices": {"task": "portal.notices.tasks.send_notices", "schedule": 60.0, "options": {"expires": 60.0}},
+    "forget old notices": {"task": "portal.notices.tasks.forget_notices", "schedule": 3600.0},
+    "end quota grants": {"task": "quotarequests.tasks.sweep_grants", "schedule": 60.0, "options": {"expires": 60.0}},
     "sample the ledger": {"task": "tenants.tasks.sample_quota", "schedule": 300.0, "options": {"expires": 300.0}},
     "check the ledger": {"task": "workloads.tasks.check_ledger", "schedule": 60.0, "options": {"expires": 60.0}},
 }
@@ -269,5 +277,6 @@ LOGGING = {
         "django.request": {"level": "ERROR"},
         "kombu": {"level": "WARNING"},
         "amqp": {"level": "WARNING"},
+        "apprise": {"level": "CRITICAL"},  # it may speak of addresses, which hold secrets
     },
 }

@@ -44,7 +44,7 @@ class NewTenantForm(RejectingForm):
         self.initial = {**DEFAULT_LIMITS, **self.initial}
         self._keys = [found.key for found in types]
         for found in types:
-            self.fields[found.key] = _amount_field(found)
+            self.fields[found.key] = amount_field(found)
 
     def limit_fields(self) -> list[forms.BoundField]:
         """Return the fields of quotas, as a page shows them together."""
@@ -73,7 +73,7 @@ class TenantForm(RejectingForm):
         self._types = list(types)
         for found in self._types:
             for bound, label in self._bounds:
-                self.fields[f"{found.key}-{bound}"] = _amount_field(found, f"{found.label}: {label}")
+                self.fields[f"{found.key}-{bound}"] = amount_field(found, f"{found.label}: {label}")
                 self.initial[f"{found.key}-{bound}"] = getattr(lines.get(found.pk), bound, 0)
 
     def rows(self) -> list[tuple[ResourceType, list[forms.BoundField]]]:
@@ -122,12 +122,13 @@ class NewCohortForm(RejectingForm):
 _BOUNDS = (("nominal", _("Nominal")), ("borrow_limit", _("May borrow")), ("lend_limit", _("Lends")))
 
 
-def _amount_field(found: ResourceType, label: str = "") -> forms.Field:
+def amount_field(found: ResourceType, label: str = "", *, required: bool = True) -> forms.Field:
+    """Return the field of an amount of a resource type, as people write it; cleans to the type's unit."""
     if found.unit == Unit.MILLICORES:
-        return CpuField(label=label or found.label)
+        return CpuField(label=label or found.label, required=required)
     if found.unit == Unit.MIB:
-        return MemoryField(label=label or found.label)
-    return forms.IntegerField(label=label or found.label, min_value=0)
+        return MemoryField(label=label or found.label, required=required)
+    return forms.IntegerField(label=label or found.label, min_value=0, required=required)
 
 
 class MemberForm(RejectingForm):

@@ -33,6 +33,7 @@ def quota(request: HttpRequest, slug: str) -> HttpResponse:
         "charts": charts_of([(row.type, stretches_of(row)) for row, _pair in pairs]),
         "cohort": tenant.cohort,
         "may_edit": policy.allowed(user, Action.TENANT_EDIT_LIMITS, tenant),
+        "may_ask": policy.allowed(user, Action.QUOTA_REQUEST_CREATE, tenant),
     }
     return render(request, "tenants/quota.html", context)
 

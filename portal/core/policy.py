@@ -32,6 +32,10 @@ class Action(enum.StrEnum):
     TENANT_MEMBERS = "tenant.members"
     TENANT_HISTORY = "tenant.history"
     AUDIT_VIEW = "audit.view"
+    QUOTA_REQUEST_CREATE = "quota_request.create"
+    QUOTA_REQUEST_ANY = "quota_request.any"  # answer and withdraw those of others in the tenant
+    QUOTA_REQUEST_INBOX = "quota_request.inbox"
+    QUOTA_REQUEST_DECIDE = "quota_request.decide"
     COHORT_VIEW = "cohort.view"
     COHORT_EDIT = "cohort.edit"
     WORKLOAD_VIEW = "workload.view"
@@ -55,6 +59,7 @@ PLATFORM_GRANTS: dict[str, frozenset[Action]] = {
             Action.TENANT_VIEW,
             Action.TENANT_HISTORY,
             Action.AUDIT_VIEW,
+            Action.QUOTA_REQUEST_INBOX,
             Action.COHORT_VIEW,
             Action.WORKLOAD_VIEW,
             Action.TEMPLATE_VIEW,

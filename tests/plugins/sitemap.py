@@ -5,7 +5,7 @@ from typing import Any
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
-# Route → who opens it ("" is nobody) and its address; {workload}, {template} and {user} are filled in.
+# Route → who opens it ("" is nobody) and its address; {workload}, {template}, {user} and {request} are filled in.
 PAGES: dict[str, tuple[str, str]] = {
     "home": ("dev", "/"),
     "help": ("dev", "/help/"),
@@ -25,6 +25,12 @@ PAGES: dict[str, tuple[str, str]] = {
     "tenants:detail": ("admin", "/tenants/vision/"),
     "tenants:edit": ("admin", "/tenants/vision/edit/"),
     "tenants:quota": ("admin", "/tenants/vision/quota/"),
+    "quotarequests:list": ("dev", "/tenants/vision/quota/requests/"),
+    "quotarequests:new": ("dev", "/tenants/vision/quota/requests/new/"),
+    "quotarequests:detail": ("admin", "/tenants/vision/quota/requests/{request}/"),
+    "quotainbox:list": ("admin", "/quota-requests/"),
+    "quotainbox:rules": ("admin", "/quota-requests/rules/"),
+    "notices:list": ("admin", "/notifications/"),
     "cohorts:list": ("admin", "/cohorts/"),
     "audit:list": ("admin", "/audit/"),
     "templates:list": ("dev", "/templates/"),
@@ -71,6 +77,14 @@ NOT_WALKED: dict[str, str] = {
     "people:switch_on": _POSTED,
     "people:set_role": _POSTED,
     "tenants:cohort_set": _POSTED,
+    "quotarequests:approve": _POSTED,
+    "quotarequests:deny": _POSTED,
+    "quotarequests:ask_back": _POSTED,
+    "quotarequests:answer": _POSTED,
+    "quotarequests:withdraw": _POSTED,
+    "quotainbox:rule_set": _POSTED,
+    "quotainbox:rule_delete": _POSTED,
+    "notices:read": _POSTED,
     "cohorts:new": _POSTED,
     "cohorts:delete": _POSTED,
     "tenants:member_set": _POSTED,

@@ -3,6 +3,7 @@
 from django.urls import include, path, re_path
 
 from gpu.api import NodesView
+from portal.notices.api import NoticesReadView, NoticesView
 from portal.web.api import account, audit, people, views
 
 app_name = "api"
@@ -15,6 +16,8 @@ _v1 = [
     path("users/<uuid:user_id>/password-link/", people.PasswordLinkView.as_view(), name="user-password-link"),
     path("users/<uuid:user_id>/history/", people.UserHistoryView.as_view(), name="user-history"),
     path("audit/", audit.AuditView.as_view(), name="audit"),
+    path("notifications/", NoticesView.as_view(), name="notifications"),
+    path("notifications/read/", NoticesReadView.as_view(), name="notifications-read"),
     path("tokens/", views.TokensView.as_view(), name="tokens"),
     path("tokens/<uuid:token_id>/", views.TokenView.as_view(), name="token"),
     path("ws-tickets/", views.WsTicketsView.as_view(), name="ws-tickets"),
@@ -23,6 +26,7 @@ _v1 = [
     path("schema/", views.SchemaView.as_view(), name="schema"),
     path("", include("tenants.api.urls")),
     path("", include("workloads.api.urls")),
+    path("", include("quotarequests.api.urls")),
 ]
 urlpatterns = [
     path("v1/", include(_v1)),
