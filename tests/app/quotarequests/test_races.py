@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 from django.db import connection
@@ -41,6 +42,10 @@ def together(*works: Callable[[], object]) -> list[object]:
         return [done.result() for done in [pool.submit(start, work) for work in works]]
 
 
+def approved(actor: User, request: QuotaRequest) -> QuotaRequest:
+    return request_approve(actor=actor, request=request, amounts=request.wanted, until=None)
+
+
 def conflicts(outcomes: list[object]) -> int:
     return sum(isinstance(outcome, Conflict) for outcome in outcomes)
 
@@ -51,12 +56,7 @@ def test_of_two_admins_who_approve_at_once_one_is_told_that_it_is_done(
     second = make_user("second", platform_role="admin")
     for round_number in range(1, ROUNDS + 1):
         request = ask({"gpus": 4 + 2 * round_number})
-        outcomes = together(
-            *(
-                lambda actor=actor: request_approve(actor=actor, request=request, amounts=request.wanted, until=None)
-                for actor in (platform_admin, second)
-            )
-        )
+        outcomes = together(*(partial(approved, actor, request) for actor in (platform_admin, second)))
         assert conflicts(outcomes) == 1
         assert limits_of(tenant)["gpus"] == 4 + 2 * round_number
         assert RequestEvent.objects.filter(request=request, kind="approved").count() == 1
@@ -69,10 +69,7 @@ def test_a_request_that_is_withdrawn_while_it_is_approved_is_either_and_never_bo
         had = limits_of(tenant)["gpus"]
         request = ask({"gpus": had + 2})
         outcomes = together(
-            lambda request=request, had=had: request_approve(  # type: ignore[misc]
-                actor=platform_admin, request=request, amounts={"gpus": had + 2}, until=None
-            ),
-            lambda request=request: request_withdraw(actor=owner, request=request),  # type: ignore[misc]
+            partial(approved, platform_admin, request), partial(request_withdraw, actor=owner, request=request)
         )
         request.refresh_from_db()
         assert conflicts(outcomes) == 1

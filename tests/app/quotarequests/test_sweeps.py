@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from portal.core.errors import Conflict
 from portal.core.models import AuditEntry, User
 from portal.notices.models import Notice
 from portal.notices.wording import text_of
@@ -139,7 +140,7 @@ def test_one_request_that_cannot_be_ended_keeps_no_other_from_its_end(
 
     def failing(request: QuotaRequest) -> None:
         if "gpus" in request.granted:
-            raise granting.Conflict("cannot")
+            raise Conflict("cannot")
         whole(request)
 
     monkeypatch.setattr(granting, "ended", failing)
