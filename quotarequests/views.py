@@ -196,7 +196,14 @@ def _after(
 ) -> HttpResponse:
     """Call a service with a form that is valid, and show the request as it is then; else the form's complaints."""
     name, form = named_form
-    if form.is_valid() and _taken(form, write) is not None:
+    if form.is_valid():
+        try:
+            write()
+        except Rejected as rejected:
+            form.reject(rejected)
+        except Conflict as conflict:  # somebody was faster: the page says what has become of it
+            messages.error(request, str(conflict.message))
+    if not form.errors:
         return redirect("quotarequests:detail", asked.tenant.slug, asked.pk)
     again = selectors.request_get(user=user, slug=asked.tenant.slug, request_id=asked.pk)
     return _detail_page(request, user, again, {name: form}, status=400)

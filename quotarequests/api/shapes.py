@@ -127,7 +127,7 @@ class QuotaRequestDetailSerializer(QuotaRequestSerializer):
 class NewQuotaRequestSerializer(serializers.Serializer[Any]):
     """A request to be: the nominal quota that the tenant should have in all."""
 
-    items = _amounts(help_text="By the key of resource types; those that are not named stay.")
+    items = _amounts(allow_empty=False, help_text="By the key of resource types; those that are not named stay.")
     justification = serializers.CharField(max_length=MAX_JUSTIFICATION)
     until = serializers.DateField(required=False, allow_null=True, default=None)
     workload = serializers.UUIDField(
