@@ -250,6 +250,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "ENUM_NAME_OVERRIDES": {
+        "StateEnum": "workloads.api.shapes.STATES",
+        "QuotaRequestStateEnum": "quotarequests.specs.RequestState",
+    },
 }
 API_REQUESTS_PER_MINUTE = env.integer("BERTH_API_REQUESTS_PER_MINUTE", 1200)
 API_FAILED_TOKENS_PER_MINUTE = env.integer("BERTH_API_FAILED_TOKENS_PER_MINUTE", 30)

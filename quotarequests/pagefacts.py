@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from portal.core import units
 from quotarequests.effects import Simulated
@@ -128,7 +129,12 @@ def waits_text(evidence: Evidence) -> str:
     waits = evidence.waits
     if not waits.workloads or waits.median_s is None or waits.longest_s is None:
         return _("No workload was submitted.")
-    return _("%(n)d workloads: half of them waited for %(median)s or less, the longest for %(longest)s.") % {
+    text = ngettext(
+        "%(n)d workload waited for %(longest)s.",
+        "%(n)d workloads: half of them waited for %(median)s or less, the longest for %(longest)s.",
+        waits.workloads,
+    )
+    return text % {
         "n": waits.workloads,
         "median": units.duration_text(waits.median_s),
         "longest": units.duration_text(waits.longest_s),

@@ -45,7 +45,7 @@ def membership_list(*, user: User, tenant: Tenant) -> QuerySet[Membership]:
 def tenant_history(*, user: User, tenant: Tenant) -> QuerySet[AuditEntry]:
     """Return what was done to a tenant and its members, but not its work, newest first. Raises NotVisible, Denied."""
     policy.require(user, Action.TENANT_HISTORY, tenant)
-    about = AuditEntry.objects.filter(tenant_id=tenant.pk, action__regex="^(tenant|membership)[.]")
+    about = AuditEntry.objects.filter(tenant_id=tenant.pk, action__regex="^(tenant|membership|quota_request)[.]")
     return about.order_by("-id")
 
 

@@ -22,7 +22,7 @@ class QuotaRequestSerializer(serializers.Serializer[QuotaRequest]):
     tenant = serializers.CharField(source="tenant.slug")
     author = serializers.CharField(source="author.username")
     created = serializers.DateTimeField()
-    state = serializers.ChoiceField(choices=[state.value for state in RequestState])
+    state = serializers.ChoiceField(choices=[(state.value, state.name) for state in RequestState])
     wanted = _amounts(help_text="The nominal quota that is asked for.")
     had = _amounts(help_text="The nominal quota when it was asked for.")
     justification = serializers.CharField()

@@ -31,7 +31,8 @@ class Receiver:
     """A server on loopback that keeps what is posted to it, and answers as it is told."""
 
     def __init__(self) -> None:
-        self.status, self.bodies = 200, []
+        self.status = 200
+        self.bodies: list[dict[str, Any]] = []
         outer: Any = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -46,7 +47,6 @@ class Receiver:
 
         self.server = HTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"json://name:secret@127.0.0.1:{self.server.server_port}/hook"
-        self.bodies: list[dict[str, Any]]
 
 
 @pytest.fixture

@@ -71,7 +71,8 @@ def test_waits_are_those_of_the_last_thirty_days_until_the_first_admission(
     aged(make_workload(other_tenant, owner, state="running"), day, wait=day)
     waits = waits_of(tenant)
     assert (waits.workloads, waits.waiting_now) == (3, 0)
-    assert (waits.median_s, waits.longest_s) == (pytest.approx(120), pytest.approx(1_800))
+    assert waits.median_s == pytest.approx(120)
+    assert waits.longest_s == pytest.approx(1_800)
     assert abs(timezone.now() - 30 * day - waits.since) < dt.timedelta(minutes=1)
 
 

@@ -13,7 +13,9 @@ from quotarequests.deciding import request_approve, request_ask_back, request_de
 from quotarequests.models import QuotaRequest, RequestEvent
 from quotarequests.requesting import request_answer, request_withdraw
 from quotarequests.specs import MOST_UNDECIDED
+from tenants.history import sentence
 from tenants.models import Tenant
+from tenants.selectors import tenant_history
 from tests.app.quotarequests.conftest import in_days
 from tests.quota import limits_of, set_limits
 
@@ -222,3 +224,9 @@ def test_only_its_author_and_who_leads_the_tenant_withdraw_a_request(
     with pytest.raises(error):
         request_withdraw(actor=request.getfixturevalue(who), request=asked)
     assert request_withdraw(actor=tenant_admin, request=asked).state == "withdrawn"
+
+
+def test_a_tenant_s_history_tells_of_its_requests(ask: AskFor, tenant: Tenant, platform_admin: User) -> None:
+    request_deny(actor=platform_admin, request=ask(), reason="Full.")
+    told_by = [sentence(entry) for entry in tenant_history(user=platform_admin, tenant=tenant)]
+    assert told_by == ["root-admin denied a quota request", "owner asked for more quota"]
