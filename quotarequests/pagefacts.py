@@ -153,7 +153,7 @@ def effect_rows(simulated: Simulated, types: Types) -> list[EffectRow]:
             capacity="" if found.capacity is None else _amount(types, found.key, found.capacity),
             exceeds_cluster=found.exceeds_cluster,
         )
-        for found in simulated.effect.types
+        for found in sorted(simulated.effect.types, key=lambda found: (types[found.key].position, found.key))
     ]
 
 
