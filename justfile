@@ -24,7 +24,7 @@ fmt:
 
 # Strict types.
 types:
-    .venv/bin/mypy portal tenants gpu workloads tests manage.py
+    .venv/bin/mypy portal tenants gpu workloads quotarequests tests manage.py
 
 # Import contracts, sizes, routes, migrations.
 contracts:

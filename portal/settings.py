@@ -49,11 +49,13 @@ INSTALLED_APPS = [
     "drf_standardized_errors",
     "portal.core",
     "portal.live",
+    "portal.notices",
     "portal.embedded",
     "portal.web",
     "tenants",
     "gpu",
     "workloads",
+    "quotarequests",
 ]
 
 MIDDLEWARE = [
@@ -113,6 +115,12 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LOG_RETENTION_DAYS = env.days("BERTH_LOG_DAYS", 30)
 """How long a log is kept after its workload ended; 0 keeps it for ever."""
 
+QUOTA_HISTORY_DAYS = env.days("BERTH_QUOTA_HISTORY_DAYS", 400)
+"""How long the hours of the quota ledger's history are kept; 0 keeps them for ever."""
+
+NOTIFY_URLS = [url.strip() for url in env.text("BERTH_NOTIFY_URLS").split(",") if url.strip()]
+"""Where messages go beside the portal's own pages, as Apprise spells it. They hold secrets."""
+
 REDIS_URL = env.text("REDIS_URL", "redis://127.0.0.1:6379/0")
 CACHES = {
     "default": {
@@ -134,6 +142,10 @@ CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "inte
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE = {
     "seal the audit trail": {"task": "portal.core.tasks.seal_audit", "schedule": 300.0, "options": {"expires": 300.0}},
+    "send notices": {"task": "portal.notices.tasks.send_notices", "schedule": 60.0, "options": {"expires": 60.0}},
+    "forget old notices": {"task": "portal.notices.tasks.forget_notices", "schedule": 3600.0},
+    "end quota grants": {"task": "quotarequests.tasks.sweep_grants", "schedule": 60.0, "options": {"expires": 60.0}},
+    "sample the ledger": {"task": "tenants.tasks.sample_quota", "schedule": 300.0, "options": {"expires": 300.0}},
     "check the ledger": {"task": "workloads.tasks.check_ledger", "schedule": 60.0, "options": {"expires": 60.0}},
 }
 
@@ -238,7 +250,11 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
-    "ENUM_NAME_OVERRIDES": {"PriorityEnum": "tenants.api.shapes.PRIORITIES"},
+    "ENUM_NAME_OVERRIDES": {
+        "PriorityEnum": "tenants.api.shapes.PRIORITIES",
+        "StateEnum": "workloads.api.shapes.STATES",
+        "QuotaRequestStateEnum": "quotarequests.specs.RequestState",
+    },
 }
 API_REQUESTS_PER_MINUTE = env.integer("BERTH_API_REQUESTS_PER_MINUTE", 1200)
 API_FAILED_TOKENS_PER_MINUTE = env.integer("BERTH_API_FAILED_TOKENS_PER_MINUTE", 30)
@@ -266,5 +282,6 @@ LOGGING = {
         "django.request": {"level": "ERROR"},
         "kombu": {"level": "WARNING"},
         "amqp": {"level": "WARNING"},
+        "apprise": {"level": "CRITICAL"},  # it may speak of addresses, which hold secrets
     },
 }

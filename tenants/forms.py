@@ -159,13 +159,13 @@ class NewCohortForm(RejectingForm):
 BOUNDS = (("nominal", _("Nominal")), ("borrow_limit", _("May borrow")), ("lend_limit", _("Lends")))
 
 
-def amount_field(found: ResourceType, label: str = "") -> forms.Field:
-    """Return the field for an amount of a resource type, as people write it."""
+def amount_field(found: ResourceType, label: str = "", *, required: bool = True) -> forms.Field:
+    """Return the field for an amount of a resource type, as people write it; cleans to the type's unit."""
     if found.unit == Unit.MILLICORES:
-        return CpuField(label=label or found.label)
+        return CpuField(label=label or found.label, required=required)
     if found.unit == Unit.MIB:
-        return MemoryField(label=label or found.label)
-    return forms.IntegerField(label=label or found.label, min_value=0)
+        return MemoryField(label=label or found.label, required=required)
+    return forms.IntegerField(label=label or found.label, min_value=0, required=required)
 
 
 class MemberForm(RejectingForm):

@@ -9,6 +9,18 @@ from django.utils.translation import gettext_lazy as _
 
 from portal.core.models import User, UUIDModel
 from tenants import ledger, specs
+from tenants.hourmodels import QuotaHour
+
+__all__ = [
+    "Cohort",
+    "LedgerCheck",
+    "Membership",
+    "PoolLine",
+    "QuotaHour",
+    "QuotaLine",
+    "ResourceType",
+    "Tenant",
+]
 
 
 def label_of(english: str, chinese: str) -> str:

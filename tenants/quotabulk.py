@@ -21,11 +21,10 @@ from tenants import quotas
 from tenants.ledger import Book, Bounds, NeedsChoice, Pair, Pool
 from tenants.models import Cohort, ResourceType, Tenant
 from tenants.quotaservices import bound_errors, needs_choice, types_by_key
-from tenants.specs import Unit
+from tenants.specs import QUEUE_WAKE, Unit
 
 MOST_LINES = 20_000
 KEEP = "keep"
-_QUEUE_WAKE = "queue"
 
 Line = tuple[str, str]  # a tenant's slug and the key of a resource type
 Wanted = Mapping[Line, Mapping[str, int]]  # the bounds to set there, named as `Bounds` has them; others stay
@@ -123,7 +122,7 @@ def quotas_set(*, actor: User, wanted: Wanted, seen: str | None = None, keep: bo
             raise LinesRejected({_line(found): {KEEP: [_excess(found)]} for found in done.must_keep})
         quotas.book_write(book)
         _record(actor, done.lines)
-        wake(_QUEUE_WAKE)
+        wake(QUEUE_WAKE)
     return done
 
 

@@ -13,9 +13,11 @@ from portal.core.errors import Conflict
 from portal.core.policy import Action
 from portal.core.routes import person, route
 from tenants import quotaservices, selectors
+from tenants.charts import charts_of
 from tenants.forms import CohortForm, NewCohortForm
 from tenants.gauges import quota_rows
 from tenants.holders import Holders, amounts_told, holders_of
+from tenants.hours import stretches_of
 from tenants.rules import told_rules
 from tenants.views import edit_page, stored, tenant_form
 
@@ -33,9 +35,11 @@ def quota(request: HttpRequest, slug: str) -> HttpResponse:
         "rows": quota_rows(pairs),
         "holders": [(holder, amounts_told(holder.holds, types)) for holder in holders.shown],
         "more_holders": holders.more,
+        "charts": charts_of([(row.type, stretches_of(row)) for row, _pair in pairs]),
         "cohort": tenant.cohort,
         "rules": told_rules(tenant),
         "may_edit": policy.allowed(user, Action.TENANT_EDIT_LIMITS, tenant),
+        "may_ask": policy.allowed(user, Action.QUOTA_REQUEST_CREATE, tenant),
     }
     return render(request, "tenants/quota.html", context)
 

@@ -15,6 +15,7 @@ from portal.core import policy
 from portal.core.errors import NotVisible
 from portal.core.models import AuditEntry, User
 from portal.core.policy import Action
+from tenants.hours import with_stretches
 from tenants.ledger import Pair, Pool
 from tenants.models import Cohort, LedgerCheck, Membership, QuotaLine, ResourceType, Tenant
 from tenants.specs import Obstacle, Quota, TenantStatus, Unit
@@ -44,7 +45,7 @@ def membership_list(*, user: User, tenant: Tenant) -> QuerySet[Membership]:
 def tenant_history(*, user: User, tenant: Tenant) -> QuerySet[AuditEntry]:
     """Return what was done to a tenant and its members, but not its work, newest first. Raises NotVisible, Denied."""
     policy.require(user, Action.TENANT_HISTORY, tenant)
-    about = AuditEntry.objects.filter(tenant_id=tenant.pk, action__regex="^(tenant|membership)[.]")
+    about = AuditEntry.objects.filter(tenant_id=tenant.pk, action__regex="^(tenant|membership|quota_request)[.]")
     return about.order_by("-id")
 
 
@@ -61,7 +62,10 @@ def quota_lines(tenants: Collection[Tenant]) -> dict[UUID, list[QuotaLine]]:
 
 
 def quota_pairs(*, user: User, tenant: Tenant) -> list[tuple[QuotaLine, Pair]]:
-    """Return a tenant's rows of the ledger with the pools behind them, in the order of types. One statement."""
+    """Return a tenant's rows of the ledger with the pools behind them, in the order of types. One statement.
+
+    The rows have their last 30 days with them, for `hours.stretches_of`.
+    """
     policy.require(user, Action.TENANT_VIEW, tenant)
     return _paired(QuotaLine.objects.filter(tenant=tenant))
 
@@ -78,7 +82,7 @@ def tenant_quota(*, user: User, slug: str) -> tuple[Tenant, list[tuple[QuotaLine
 
 def _paired(rows: QuerySet[QuotaLine]) -> list[tuple[QuotaLine, Pair]]:
     of_type = Q(tenant__cohort__pool_lines__type=F("type"))
-    ordered = rows.select_related("type", "tenant").order_by("type__position", "type__key")
+    ordered = with_stretches(rows.select_related("type", "tenant").order_by("type__position", "type__key"))
     joined = ordered.annotate(pool=FilteredRelation("tenant__cohort__pool_lines", condition=of_type)).annotate(
         pool_lendable=F("pool__lendable"), pool_used=F("pool__used"), pool_overhang=F("pool__overhang")
     )

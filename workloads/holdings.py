@@ -15,9 +15,10 @@ from tenants.models import QuotaLine
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """By resource type: what all work holds together, and what the nodes that take work offer."""
+    """By resource type: what all work holds together, the nominal quota of all, and what usable nodes offer."""
 
     held: Mapping[str, int]
+    promised: Mapping[str, int]
     offered: Mapping[str, int]
     nodes: int
     usable_nodes: int
@@ -30,10 +31,12 @@ def held_by_all() -> dict[str, int]:
 
 
 def balance_of(*, user: User) -> Balance:
-    """Return holdings and offers together, for the start page."""
+    """Return holdings, quotas and offers together."""
     nothing = Value(0, output_field=BigIntegerField())
-    held = QuotaLine.objects.values(key=F("type__key")).annotate(held=_whole(Sum("used")))
-    padded = held.values_list("key", "held", *[nothing] * (len(COLUMNS) + 1))
+    held = QuotaLine.objects.values(key=F("type__key")).annotate(
+        held=_whole(Sum("used")), promised=_whole(Sum("nominal"))
+    )
+    padded = held.values_list("key", "held", "promised", *[nothing] * len(COLUMNS))
     usable = Q(ready=True, unschedulable=False)
     offers = {f"offered_{key}": _whole(Sum(column, filter=usable)) for key, column in COLUMNS.items()}
     nodes = Node.objects.visible_to(user).annotate(key=Value("", output_field=CharField())).values("key")
@@ -43,6 +46,7 @@ def balance_of(*, user: User) -> Balance:
     by_nodes = next((row for row in rows if not row[0]), none)
     return Balance(
         held={row[0]: row[1] for row in rows if row[0]},
+        promised={row[0]: row[2] for row in rows if row[0]},
         offered=dict(zip(COLUMNS, by_nodes[3:], strict=True)),
         nodes=by_nodes[1],
         usable_nodes=by_nodes[2],

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from django.utils.translation.template import templatize
 
-PACKAGES = ("portal", "tenants", "gpu", "workloads")
+PACKAGES = ("portal", "tenants", "gpu", "workloads", "quotarequests")
 TEMPLATES = "templates"
 _MODULES = {"django.utils.translation"}
 # What the arguments of each function are: context, singular, plural.

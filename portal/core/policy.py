@@ -33,6 +33,10 @@ class Action(enum.StrEnum):
     TENANT_MEMBERS = "tenant.members"
     TENANT_HISTORY = "tenant.history"
     AUDIT_VIEW = "audit.view"
+    QUOTA_REQUEST_CREATE = "quota_request.create"
+    QUOTA_REQUEST_ANY = "quota_request.any"  # answer and withdraw those of others in the tenant
+    QUOTA_REQUEST_INBOX = "quota_request.inbox"
+    QUOTA_REQUEST_DECIDE = "quota_request.decide"
     COHORT_VIEW = "cohort.view"
     COHORT_EDIT = "cohort.edit"
     TYPE_EDIT = "resource_type.edit"
@@ -57,6 +61,7 @@ PLATFORM_GRANTS: dict[str, frozenset[Action]] = {
             Action.TENANT_VIEW,
             Action.TENANT_HISTORY,
             Action.AUDIT_VIEW,
+            Action.QUOTA_REQUEST_INBOX,
             Action.COHORT_VIEW,
             Action.WORKLOAD_VIEW,
             Action.TEMPLATE_VIEW,

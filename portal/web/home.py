@@ -12,6 +12,8 @@ from django.views.decorators.http import require_GET
 
 from portal.core.policy import Action
 from portal.core.routes import person, route
+from portal.notices.selectors import unread_notices
+from portal.notices.wording import text_of
 from portal.web.visits import last_visit
 from tenants.gauges import Bar, Gauge, gauges_of, quota_gauges
 from tenants.models import Membership, Tenant
@@ -53,9 +55,12 @@ def home(request: HttpRequest) -> HttpResponse:
     work = selectors.work_of(user=user, ended_since=now - ENDED_WITHIN)
     limits = _limits(memberships_of(user)[:MOST_TENANTS])
     needs = presentation.told_all(_needs(work, now, failed_since))
+    notices, unread = unread_notices(user=user)
     context = {
         "needs": needs[:MOST_NEEDS],
         "more_needs": max(0, len(needs) - MOST_NEEDS),
+        "notices": [(notice, text_of(notice.kind, notice.facts)) for notice in notices],
+        "unread": unread,
         "full": [(tenant, gauge) for tenant, gauges in limits for gauge in gauges if gauge.full],
         "visited": visited,
         "active": _told(work, active=True),

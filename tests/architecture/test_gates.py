@@ -26,7 +26,7 @@ def test_the_formatter_changes_nothing() -> None:
 
 @pytest.mark.timeout(600)
 def test_mypy_strict_finds_nothing() -> None:
-    run(str(BIN / "mypy"), "portal", "tenants", "gpu", "workloads", "tests", "manage.py")
+    run(str(BIN / "mypy"), "portal", "tenants", "gpu", "workloads", "quotarequests", "tests", "manage.py")
 
 
 @pytest.mark.django_db

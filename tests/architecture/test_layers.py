@@ -8,7 +8,8 @@ from django.apps import apps
 from django.db.models import ForeignKey
 
 ROOT = Path(__file__).parents[2]
-ORDER = ["core", "live", "embedded", "tenants", "gpu", "workloads", "web"]  # a foreign key may point to the left only
+# A foreign key may point to the left only.
+ORDER = ["core", "live", "embedded", "notices", "tenants", "gpu", "workloads", "quotarequests", "web"]
 
 
 def test_imports_follow_the_layers() -> None:

@@ -214,6 +214,7 @@ def every_page(demo: Product, stock: Stock) -> list[tuple[str, str]]:
     user = str(demo.sql("SELECT id FROM core_user WHERE username = 'dev'")[0][0])
     shipped = "SELECT id FROM workloads_template WHERE tenant_id IS NULL AND slug = 'python-script'"
     ids = {"user": user, "workload": stock["fails"].split("/")[2], "template": str(demo.sql(shipped)[0][0])}
+    ids["request"] = demo.person("dev").ask_for_quota("vision", gpus="3")
     return [(who, path.format(**ids)) for who, path in PAGES.values()]
 
 

@@ -65,6 +65,12 @@ class Person:
         """Cancel a workload."""
         return self.post(f"/workloads/{workload_id}/cancel/", {})
 
+    def ask_for_quota(self, tenant: str, **amounts: str) -> str:
+        """Ask for more quota, and return the request's id."""
+        answer = self.post(f"/tenants/{tenant}/quota/requests/new/", {"justification": "A deadline.", **amounts})
+        assert answer.status_code == 302, f"{answer.status_code}: {_complaints(answer.text)}"
+        return urlsplit(answer.headers["Location"]).path.split("/")[5]
+
     def lines(self, workload_id: str) -> list[list[Any]]:
         """Return every stored line of a workload's log: [seq, time_ms, attempt, pod, container, text, kind]."""
         lines: list[list[Any]] = []

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
-# Route → who opens it ("" is nobody) and its address; {workload}, {template} and {user} are filled in.
+# Route → who opens it ("" is nobody) and its address; {workload}, {template}, {user} and {request} are filled in.
 PAGES: dict[str, tuple[str, str]] = {
     "home": ("dev", "/"),
     "help": ("dev", "/help/"),
@@ -26,6 +26,12 @@ PAGES: dict[str, tuple[str, str]] = {
     "tenants:edit": ("admin", "/tenants/vision/edit/"),
     "tenants:quota": ("admin", "/tenants/vision/quota/"),
     "shares:list": ("admin", "/tenants/vision/quota/shares/"),
+    "quotarequests:list": ("dev", "/tenants/vision/quota/requests/"),
+    "quotarequests:new": ("dev", "/tenants/vision/quota/requests/new/"),
+    "quotarequests:detail": ("admin", "/tenants/vision/quota/requests/{request}/"),
+    "quotainbox:list": ("admin", "/quota-requests/"),
+    "quotainbox:rules": ("admin", "/quota-requests/rules/"),
+    "notices:list": ("admin", "/notifications/"),
     "cohorts:list": ("admin", "/cohorts/"),
     "resource_types:list": ("admin", "/resource-types/"),
     "resource_types:new": ("admin", "/resource-types/new/?kube_name=rdma/hca"),
@@ -79,6 +85,14 @@ NOT_WALKED: dict[str, str] = {
     "people:set_role": _POSTED,
     "tenants:cohort_set": _POSTED,
     "shares:set": _POSTED,
+    "quotarequests:approve": _POSTED,
+    "quotarequests:deny": _POSTED,
+    "quotarequests:ask_back": _POSTED,
+    "quotarequests:answer": _POSTED,
+    "quotarequests:withdraw": _POSTED,
+    "quotainbox:rule_set": _POSTED,
+    "quotainbox:rule_delete": _POSTED,
+    "notices:read": _POSTED,
     "cohorts:new": _POSTED,
     "resource_types:delete": _POSTED,
     "quotas:preview": _POSTED,

@@ -3,6 +3,7 @@
 from django.urls import include, path, re_path
 
 from gpu.api import NodesView, OfferedView
+from portal.notices.api import NoticesReadView, NoticesView
 from portal.web.api import account, audit, people, quotas, views
 
 app_name = "api"
@@ -17,6 +18,8 @@ _v1 = [
     path("audit/", audit.AuditView.as_view(), name="audit"),
     path("quotas/", quotas.QuotasView.as_view(), name="quotas"),
     path("quotas/csv/", quotas.QuotasCsvView.as_view(), name="quotas-csv"),
+    path("notifications/", NoticesView.as_view(), name="notifications"),
+    path("notifications/read/", NoticesReadView.as_view(), name="notifications-read"),
     path("tokens/", views.TokensView.as_view(), name="tokens"),
     path("tokens/<uuid:token_id>/", views.TokenView.as_view(), name="token"),
     path("ws-tickets/", views.WsTicketsView.as_view(), name="ws-tickets"),
@@ -26,6 +29,7 @@ _v1 = [
     path("schema/", views.SchemaView.as_view(), name="schema"),
     path("", include("tenants.api.urls")),
     path("", include("workloads.api.urls")),
+    path("", include("quotarequests.api.urls")),
 ]
 urlpatterns = [
     path("v1/", include(_v1)),

@@ -8,6 +8,7 @@ ONE = "workloads/<uuid:workload_id>/"
 TENANT = "tenants/<str:slug>/"
 TEMPLATE = "templates/<uuid:template_id>/"
 VERSION = f"{TEMPLATE}versions/<int:number>/"
+REQUEST = f"{TENANT}quota-requests/<uuid:request_id>/"
 USER = "users/<uuid:user_id>/"
 
 TWINS: dict[str, list[str]] = {
@@ -34,6 +35,20 @@ TWINS: dict[str, list[str]] = {
     "tenants:quota": [f"GET {TENANT}quota/", f"GET {TENANT}quota/holdings/"],
     "shares:list": [f"GET {TENANT}quota/shares/"],
     "shares:set": [f"PUT {TENANT}quota/shares/"],
+    "quotarequests:list": [f"GET {TENANT}quota-requests/"],
+    "quotarequests:new": [f"POST {TENANT}quota-requests/"],
+    "quotarequests:detail": [f"GET {REQUEST}"],
+    "quotarequests:approve": [f"POST {REQUEST}approve/"],
+    "quotarequests:deny": [f"POST {REQUEST}deny/"],
+    "quotarequests:ask_back": [f"POST {REQUEST}ask-back/"],
+    "quotarequests:answer": [f"POST {REQUEST}answer/"],
+    "quotarequests:withdraw": [f"POST {REQUEST}withdraw/"],
+    "quotainbox:list": ["GET quota-requests/"],
+    "quotainbox:rules": ["GET quota-requests/rules/", "GET quota-requests/rules/<uuid:rule_id>/"],
+    "quotainbox:rule_set": ["POST quota-requests/rules/", "PUT quota-requests/rules/<uuid:rule_id>/"],
+    "quotainbox:rule_delete": ["DELETE quota-requests/rules/<uuid:rule_id>/"],
+    "notices:list": ["GET notifications/"],
+    "notices:read": ["POST notifications/read/"],
     "tenants:cohort_set": [f"PUT {TENANT}cohort/"],
     "audit:list": ["GET audit/"],
     "audit:csv": ["GET audit/"],

@@ -12,7 +12,10 @@ from django.utils import timezone
 
 from portal.core.models import Scope, User
 from portal.core.tokens import token_create
-from tenants.models import Cohort, Membership, Tenant
+from quotarequests.requesting import Ask, request_create
+from quotarequests.rules import rule_set
+from quotarequests.specs import Rule
+from tenants.models import Cohort, Membership, ResourceType, Tenant
 from tests.app.api.test_pages_by_rest import REST
 from workloads.models import SavedFilter, Template, Workload
 
@@ -30,6 +33,7 @@ def foreign(
     tenant: Tenant,
     owner: User,
     colleague: User,
+    platform_admin: User,
 ) -> dict[str, str]:
     """What belongs to `tenant` and its people, by the name of the parameter that stands for it."""
     later = timezone.now() + dt.timedelta(days=1)
@@ -40,6 +44,13 @@ def foreign(
         "user_id": colleague,
         "token_id": token,
         "filter_id": SavedFilter.objects.create(user=owner, name="mine", query="view=mine"),
+        "request_id": request_create(actor=colleague, tenant=tenant, ask=Ask({"gpus": 8}, "A deadline.")),
+        "rule_id": rule_set(
+            actor=platform_admin,
+            found=ResourceType.objects.get(key="gpus"),
+            tenant=tenant,
+            rule=Rule(most_added=1, most_days=1, min_days_between=0),
+        ),
         "cohort_id": Cohort.objects.create(name="research"),
         "template_id": make_template("own", tenant=tenant, owner=owner),
     }

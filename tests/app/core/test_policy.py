@@ -13,8 +13,9 @@ from tenants.models import Tenant
 from workloads.models import Workload
 
 SEES = {Action.TENANT_VIEW, Action.WORKLOAD_VIEW, Action.TEMPLATE_VIEW}
-WORKS = SEES | {Action.WORKLOAD_SUBMIT, Action.WORKLOAD_CANCEL, Action.TEMPLATE_CREATE}
+WORKS = SEES | {Action.WORKLOAD_SUBMIT, Action.WORKLOAD_CANCEL, Action.TEMPLATE_CREATE, Action.QUOTA_REQUEST_CREATE}
 LEADS = {Action.WORKLOAD_CANCEL_ANY, Action.TENANT_MEMBERS, Action.TENANT_HISTORY, Action.TENANT_SHARES}
+LEADS |= {Action.QUOTA_REQUEST_ANY}
 LEADS |= {Action.TEMPLATE_EDIT, Action.TEMPLATE_SHARE}
 
 
@@ -32,7 +33,9 @@ def workload(tenant: Tenant, owner: User, make_workload: Callable[..., Workload]
         ("outsider", set()),
         (
             "auditor",
-            SEES | {Action.TENANT_HISTORY, Action.AUDIT_VIEW, Action.COHORT_VIEW, Action.NODE_VIEW, Action.USER_VIEW},
+            SEES
+            | {Action.TENANT_HISTORY, Action.AUDIT_VIEW, Action.QUOTA_REQUEST_INBOX, Action.COHORT_VIEW}
+            | {Action.NODE_VIEW, Action.USER_VIEW},
         ),
         ("platform_admin", set(Action)),
     ],
