@@ -15,7 +15,7 @@ from portal.kube.fake import FakeKube
 from tenants import quotas
 from tenants.models import Membership, QuotaLine, ResourceType, Tenant
 from tenants.specs import CPU, GPUS, MEMORY, PODS, Amounts
-from workloads import specs
+from workloads import asks, specs
 from workloads.models import Attempt, Template, TemplateVersion, Workload
 
 PASSWORD = "correct horse battery"
@@ -169,7 +169,7 @@ def admit(db: None) -> Callable[..., Attempt]:
 
     def make(workload: Workload, **fields: Any) -> Attempt:
         n = workload.attempts_made + 1
-        holds = specs.asked_by(*(getattr(workload, name) for name in specs.ASKED_COLUMNS))
+        holds = asks.asked_by(*(getattr(workload, name) for name in asks.ASKED_COLUMNS))
         named = {"workload": workload, "tenant": workload.tenant, "n": n, "object_name": f"{workload.kube_name}-{n}"}
         with transaction.atomic():
             book = quotas.book_of(quotas.tenants_locked([workload.tenant_id]), lock=True)

@@ -23,10 +23,11 @@ from tenants.ledger import Bounds
 from tenants.models import Cohort, Tenant
 from tenants.specs import Priority
 from workloads import holdings, settling, sharebook, tasks
+from workloads.asks import ASKED_COLUMNS, asked_by, classes_in
 from workloads.extras import words_of
 from workloads.models import Attempt, Workload
 from workloads.queue import ClusterView, NodeView, Plan, Snapshot, Wait, Waiting, plan
-from workloads.specs import ASKED_COLUMNS, Desired, Reason, State, asked_by, classes_in
+from workloads.specs import Desired, Reason, State
 from workloads.transitions import Change, apply_changes
 
 QUEUE = "queue"

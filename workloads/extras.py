@@ -11,7 +11,8 @@ from tenants import kubenames
 from tenants.models import QuotaLine, ResourceType
 from tenants.specs import BUILT_IN, Amounts
 from workloads import specs
-from workloads.specs import Extra, Problem, Resources, Words
+from workloads.asks import Words
+from workloads.specs import Extra, Problem, Resources
 
 _WORDS = ("label", "label_zh", "unit")
 

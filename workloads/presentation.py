@@ -13,9 +13,10 @@ from ruamel.yaml.scalarstring import LiteralScalarString
 
 from tenants.specs import uid_range_start
 from workloads import explain, kinds
+from workloads.asks import classes_in
 from workloads.kinds import BuildContext
 from workloads.models import Attempt, Pod, Workload, WorkloadEvent
-from workloads.specs import Extra, Reason, State, classes_in, spec_of
+from workloads.specs import Extra, Reason, State, spec_of
 from workloads.timeline import span_text
 
 _ACT_ON = {

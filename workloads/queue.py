@@ -17,7 +17,8 @@ from uuid import UUID
 from tenants.ledger import Book, Pair, Short, Shortage
 from tenants.shares import Holder, Over, Shares, Who, Whose
 from tenants.specs import GPUS, Amounts, Priority
-from workloads.specs import Reason, Words
+from workloads.asks import Words
+from workloads.specs import Reason
 
 
 class ClusterView(enum.Enum):

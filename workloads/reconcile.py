@@ -23,11 +23,12 @@ from portal.kube.types import CONFIGMAPS, JOBS, PODS, Job, ObjectMeta, Partial
 from tenants.manifests import writer_user
 from tenants.specs import uid_range_start
 from workloads import claims, kinds, refusals
+from workloads.asks import classes_in
 from workloads.claims import Claim, Overtaken
 from workloads.kinds import BuildContext, Manifest
 from workloads.manifests import UID_ANNOTATION
 from workloads.models import Attempt, Workload
-from workloads.specs import TERMINAL, Desired, EndState, Extra, JobSpec, Reason, State, classes_in
+from workloads.specs import TERMINAL, Desired, EndState, Extra, JobSpec, Reason, State
 from workloads.transitions import Change, apply_changes
 
 QUEUE_WAKE = "queue"

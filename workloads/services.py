@@ -21,7 +21,7 @@ from portal.core.transactions import retried
 from portal.live.publish import WorkloadChanged, publish_workloads
 from tenants import quotas
 from tenants.models import Tenant
-from workloads import rules, specs, tasks
+from workloads import asks, rules, specs, tasks
 from workloads.admission import QUEUE
 from workloads.explain import problem_text, problem_texts
 from workloads.extras import Extras, extras_of
@@ -120,12 +120,12 @@ def tenant_problems(tenant: Tenant, spec: JobSpec, extras: Extras) -> list[Probl
     book, asked = quotas.book_of([tenant]), extras.by_key
     names = {key: found.kube_name for key, found in asked.items() if not found.product}
     products = {key: found.product for key, found in asked.items() if found.product}
-    whole = {key: book.pair(tenant.pk, key).ceiling for key in (*specs.SIZE_FIELDS, *asked)}
+    whole = {key: book.pair(tenant.pk, key).ceiling for key in (*asks.SIZE_FIELDS, *asked)}
     offers = [offers for offers, _usable in node_offers(names, products)]
     return [
         *rules.rule_problems(tenant, spec),
-        *specs.size_problems(spec.resources, whole, offers, per_pod=extras.per_pod, words=extras.words),
-        *specs.class_problems(spec.resources, whole, offers, words=extras.words),
+        *asks.size_problems(spec.resources, whole, offers, per_pod=extras.per_pod, words=extras.words),
+        *asks.class_problems(spec.resources, whole, offers, words=extras.words),
     ]
 
 

@@ -14,10 +14,11 @@ from tenants.ledger import Bounds
 from tenants.models import Tenant
 from tenants.specs import MEMORY, Priority
 from workloads import admission, explain, rules
+from workloads.asks import asked_in
 from workloads.extras import Extras, extras_of
 from workloads.models import Workload
 from workloads.queue import Wait, Waiting
-from workloads.specs import Problem, Reason, Resources, State, asked_in
+from workloads.specs import Problem, Reason, Resources, State
 
 
 class Answer(enum.StrEnum):

@@ -11,8 +11,9 @@ from django.db import connection
 
 from portal.core.models import User
 from tenants.models import Tenant
+from workloads.asks import ASKED_COLUMNS, asked_by
 from workloads.models import Workload
-from workloads.specs import ASKED_COLUMNS, Desired, Reason, State, asked_by
+from workloads.specs import Desired, Reason, State
 
 DAYS = 30
 MOST_WAITING = 500

@@ -9,8 +9,8 @@ import pytest
 from tenants.ledger import Book, Bounds, Line, pool_of
 from tenants.specs import CPU, GPUS, MEMORY, PODS
 from tests.plugins.figures import Figure
+from workloads.asks import asked_by
 from workloads.queue import ClusterView, NodeView, Plan, Snapshot, Waiting, plan
-from workloads.specs import asked_by
 
 pytestmark = pytest.mark.bench
 TENANTS = [UUID(int=n + 1) for n in range(100)]

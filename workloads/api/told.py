@@ -9,11 +9,11 @@ from portal.core.loggaps import gap_text
 from portal.live.payloads import CONTINUATION, GAP, NOTE, Line
 from tenants.specs import Priority
 from workloads import explain
+from workloads.asks import classes_in
 from workloads.compare import Difference, outcome_of
 from workloads.explain import Explanation
 from workloads.logs import retention
 from workloads.models import Attempt, ClusterEvent, Pod, Workload, WorkloadEvent
-from workloads.specs import classes_in
 
 Told = dict[str, Any]
 _KINDS = {CONTINUATION: "continuation", NOTE: "note"}

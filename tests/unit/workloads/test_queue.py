@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from tenants.ledger import Book, Bounds, Line, pool_of
 from tenants.specs import CPU, GPUS, MEMORY, PODS, Amounts
+from workloads.asks import asked_by
 from workloads.queue import ClusterView, NodeView, Plan, Snapshot, Wait, Waiting, plan
-from workloads.specs import Reason, asked_by
+from workloads.specs import Reason
 
 VISION, SPEECH, SOUND = UUID(int=1), UUID(int=2), UUID(int=3)
 COHORT = UUID(int=99)

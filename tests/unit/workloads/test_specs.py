@@ -7,18 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from workloads.asks import class_problems, size_problems
 from workloads.explain import problem_text, problem_texts
-from workloads.specs import (
-    JobSpec,
-    Problem,
-    Resources,
-    class_problems,
-    digest_of,
-    size_problems,
-    spec_json,
-    spec_of,
-    spec_problems,
-)
+from workloads.specs import JobSpec, Problem, Resources, digest_of, spec_json, spec_of, spec_problems
 
 SPEC = JobSpec(name="hello", image="busybox", resources=Resources(cpu_millicores=100, memory_mib=64))
 DIGEST = "sha256:" + "a" * 64
