@@ -33,7 +33,7 @@ LIMIT_S = 300 + 40 * ROUNDS
 ALONE = "rounds"
 MEMBERS = ("north", "east", "south")
 LENDS = Bounds(nominal=10, lend_limit=5, borrow_limit=10)
-REPEATED = re.compile(r"transaction_repeated.*?retry.{0,3}[=:] ?(\d+)")
+REPEATED = re.compile(r"retry=(\d+) .*event=transaction_repeated")
 LOAD = Load("registry.berth.internal/busybox:1", [["true"]], PATIENCE_S)
 LOAD_WITH_FAILURES = replace(LOAD, patience_s=2 * PATIENCE_S)
 _ENDS = "SELECT state, reason_code, count(*) FROM workloads_workload GROUP BY 1, 2 ORDER BY 3 DESC"
@@ -132,7 +132,7 @@ def failing(field: Field) -> Iterator[None]:
     """Have the database end writes of every process as those of a deadlock's victim, three in a row each time."""
     dbfaults.begin(field.product.sql, *WRITTEN, fails=BURSTS, counters=1024)
     yield
-    dbfaults.end(field.product.sql)
+    dbfaults.end(field.product.sql, *WRITTEN)
 
 
 def test_deadlocks_and_conflicts_are_repeated_three_times_at_most_and_nobody_is_told_of_them(
