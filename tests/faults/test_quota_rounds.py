@@ -97,6 +97,18 @@ def test_each_of_the_two_queues_admits_while_the_other_is_stopped(field: Field, 
     field.rest.ask("POST", f"workloads/{made['id']}/cancel/", may_be_late=True)
 
 
+def test_the_sampler_tells_of_a_row_that_is_not_what_is_held(field: Field) -> None:
+    one_more = (
+        "UPDATE tenants_quotaline q SET used = used + %s FROM tenants_tenant n WHERE q.tenant_id = n.id AND slug = %s"
+    )
+    with Sampler(field.product) as sampler:
+        sampler.check()
+        field.product.sql(one_more, 1, MEMBERS[0])
+        until("it is told of", lambda: sampler.wrong, timeout_s=30)
+        field.product.sql(one_more, -1, MEMBERS[0])
+    assert {row[0] for row in sampler.wrong} == {MEMBERS[0]}
+
+
 @pytest.mark.timeout(LIMIT_S)
 def test_exactly_ten_of_fifty_are_admitted_in_each_round_whatever_comes_between(field: Field, figure: Figure) -> None:
     rounds = Rounds(field.product, field.rest, LOAD, {ALONE: Bounds(nominal=10)})
