@@ -70,8 +70,9 @@ def tick(held: Held, *, now: datetime | None = None) -> int:
         return 0
     with transaction.atomic():
         fence(held)
-        admitted = _admit(snapshot, made.admit[:MOST_ADMITTED], [change.workload_id for change in reasons])
-        apply_changes([*(_starting(row) for row in admitted), *reasons])
+        admitted, waiting = _admit(snapshot, made.admit[:MOST_ADMITTED], [change.workload_id for change in reasons])
+        still = [change for change in reasons if change.workload_id in waiting]
+        apply_changes([*(_starting(row) for row in admitted), *still])
         failpoints.hit("admission.before_commit")
     failpoints.hit("admission.after_commit")
     return len(admitted)
@@ -185,18 +186,18 @@ def _new_reasons(rows: Sequence[_Row], made: Plan) -> list[Change]:
     return changes[:MOST_REASONS]
 
 
-def _admit(snapshot: Snapshot, candidates: Sequence[UUID], others: Sequence[UUID]) -> list[_Row]:
+def _admit(snapshot: Snapshot, candidates: Sequence[UUID], others: Sequence[UUID]) -> tuple[list[_Row], set[UUID]]:
     """Write an attempt for each candidate that still waits and still fits, charged to its tenant; return these.
 
     Locks the tenants and the pools of their cohorts, then these workloads and the others that the caller writes to:
-    whoever locks rows twice in one transaction may meet somebody halfway.
+    whoever locks rows twice in one transaction may meet somebody halfway. The second item is who of all still waits.
     """
     if not candidates:
-        return []
+        return [], _lock_waiting(others)
     chosen = set(candidates)
     tenants = quotas.tenants_locked({item.tenant_id for item in snapshot.waiting if item.id in chosen})
     book = quotas.book_of(tenants, lock=True)
-    _lock_workloads([*candidates, *others])
+    waiting = _lock_waiting([*candidates, *others])
     rows = {row.item.id: row for row in _waiting(Workload.objects.filter(_QUEUED, pk__in=candidates))}
     again = replace(
         snapshot,
@@ -212,13 +213,16 @@ def _admit(snapshot: Snapshot, candidates: Sequence[UUID], others: Sequence[UUID
         book.charge(row.item.tenant_id, row.item.asks)
     quotas.book_write(book)
     _write_attempts(admitted)
-    return admitted
+    return admitted, waiting
 
 
-def _lock_workloads(ids: Sequence[UUID]) -> None:
-    """Keep a cancel from coming between the check and the write; in the order of ids, as every writer of many rows."""
-    locked = Workload.objects.filter(pk__in=ids).order_by("pk").select_for_update(no_key=True)
-    list(locked.values_list("pk"))
+def _lock_waiting(ids: Sequence[UUID]) -> set[UUID]:
+    """Return which of these wait still: cancelled ones and what another queue admitted are not to be written to.
+
+    Nobody comes between this check and the write. In the order of ids, as every writer of many rows.
+    """
+    locked = Workload.objects.filter(_QUEUED, pk__in=ids).order_by("pk").select_for_update(no_key=True)
+    return set(locked.values_list("pk", flat=True))
 
 
 def _write_attempts(admitted: Sequence[_Row]) -> None:

@@ -25,7 +25,7 @@ def fail(db: None) -> Iterator[Fail]:
         yield lambda table, times, sqlstate: dbfaults.begin(
             cursor.execute, table, fails=f"CASE WHEN n <= {times} THEN '{sqlstate}' END"
         )
-        dbfaults.end(cursor.execute)
+        dbfaults.end(cursor.execute, "tenants_quotaline", "workloads_workload")
 
 
 @pytest.mark.parametrize("sqlstate", ["40P01", "40001"])

@@ -224,6 +224,27 @@ def test_a_cancel_between_plan_and_write_leaves_no_attempt(
     assert not Attempt.objects.exists()
 
 
+def test_what_another_queue_admitted_between_plan_and_write_is_not_put_back_among_those_that_wait(
+    held: Held,
+    cluster: ClusterStatus,
+    tenant: Tenant,
+    owner: User,
+    make_workload: MakeWorkload,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    set_limits(tenant, gpus=0)
+    workload = make_workload(tenant, owner, gpus=1)
+
+    def another_queue() -> None:
+        monkeypatch.setattr(admission, "fence", leases.fence)
+        set_limits(tenant, gpus=1)
+        assert tick(held) == 1
+
+    between_plan_and_write(monkeypatch, another_queue)
+    tick(held)
+    assert reason_of(workload) == (State.STARTING, Reason.CREATING)
+
+
 def test_a_limit_lowered_between_plan_and_write_is_kept(
     held: Held,
     cluster: ClusterStatus,
