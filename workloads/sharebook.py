@@ -21,7 +21,7 @@ def shares_of(tenants: Collection[Tenant]) -> Shares:
     rows = _rows([tenant.pk for tenant in tenants if tenant.has_shares])
     bounding = [tenant for tenant in tenants if tenant.has_shares or tenant.max_running is not None]
     limits = {tenant.pk: limits_of(rows[tenant.pk], most_running=tenant.max_running) for tenant in bounding}
-    return Shares(limits, held_by([tenant.pk for tenant in bounding]) if bounding else ())
+    return Shares(limits, _held_by([tenant.pk for tenant in bounding]) if bounding else ())
 
 
 def limits_of(rows: Iterable[QuotaShare], *, most_running: int | None = None) -> Limits:
@@ -47,18 +47,13 @@ def _rows(tenant_ids: Collection[UUID]) -> dict[UUID, list[QuotaShare]]:
     return found
 
 
-def held_by(tenant_ids: Collection[UUID]) -> list[Held]:
+def _held_by(tenant_ids: Collection[UUID]) -> list[Held]:
     """Return what unsettled attempts hold, alike ones counted together. One statement."""
-    return [each for each, _name in held_by_name(tenant_ids)]
-
-
-def held_by_name(tenant_ids: Collection[UUID]) -> list[tuple[Held, str]]:
-    """Return the same, each with the user name of its owner. One statement."""
     rows = Attempt.objects.filter(settled=False, tenant__in=tenant_ids).values_list(
-        "tenant_id", "workload__owner_id", "workload__owner__username", "workload__priority_rank", "holds"
+        "tenant_id", "workload__owner_id", "workload__priority_rank", "holds"
     )
     priorities = list(Priority)
     return [
-        (Held(Who(tenant, owner, priorities[rank]), holds, count), name)
-        for tenant, owner, name, rank, holds, count in rows.annotate(count=Count("pk"))
+        Held(Who(tenant, owner, priorities[rank]), holds, count)
+        for tenant, owner, rank, holds, count in rows.annotate(count=Count("pk"))
     ]

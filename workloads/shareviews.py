@@ -7,19 +7,18 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from portal.core import policy
-from portal.core.models import User
 from portal.core.policy import Action
 from portal.core.routes import person, route
 from tenants.choices import PRIORITY_LABELS
 from tenants.gauges import amount_text
 from tenants.models import QuotaShare, ResourceType, Tenant
-from tenants.selectors import resource_types, tenant_get
+from tenants.selectors import tenant_get
 from tenants.shareforms import ShareForm
 from tenants.shareservices import share_set
 from tenants.specs import Priority, Unit
 from tenants.views import stored
 from workloads import sharereads
-from workloads.sharereads import Use
+from workloads.sharereads import Sheet, Use
 
 
 @route(Action.TENANT_VIEW)
@@ -27,7 +26,8 @@ from workloads.sharereads import Use
 def shares(request: HttpRequest, slug: str) -> HttpResponse:
     user = person(request)
     tenant = tenant_get(user=user, slug=slug)
-    return _page(request, user, tenant, _form(request, user, tenant))
+    sheet = sharereads.sheet_of(user=user, tenant=tenant)
+    return _page(request, tenant, sheet, _form(request, tenant, sheet))
 
 
 @route(Action.TENANT_SHARES)
@@ -36,27 +36,27 @@ def share_change(request: HttpRequest, slug: str) -> HttpResponse:
     user = person(request)
     tenant = tenant_get(user=user, slug=slug)
     policy.require(user, Action.TENANT_SHARES, tenant)
-    form = _form(request, user, tenant)
+    sheet = sharereads.sheet_of(user=user, tenant=tenant)
+    form = _form(request, tenant, sheet)
     if form.is_valid() and stored(form, lambda: share_set(actor=user, tenant=tenant, **form.share())):
         messages.success(request, _("The share is set."))
         return redirect("shares:list", slug)
-    return _page(request, user, tenant, form, status=400)
+    return _page(request, tenant, sheet, form, status=400)
 
 
-def _form(request: HttpRequest, user: User, tenant: Tenant) -> ShareForm:
-    priorities = policy.allowed(user, Action.TENANT_EDIT_LIMITS, tenant)
-    return ShareForm(request.POST or None, types=resource_types(), priorities=priorities)
+def _form(request: HttpRequest, tenant: Tenant, sheet: Sheet) -> ShareForm:
+    priorities = policy.allowed(person(request), Action.TENANT_EDIT_LIMITS, tenant)
+    return ShareForm(request.POST or None, types=sheet.types, priorities=priorities)
 
 
-def _page(request: HttpRequest, user: User, tenant: Tenant, form: ShareForm, *, status: int = 200) -> HttpResponse:
-    rows = sharereads.share_rows(user=user, tenant=tenant)
+def _page(request: HttpRequest, tenant: Tenant, sheet: Sheet, form: ShareForm, *, status: int = 200) -> HttpResponse:
     context = {
         "tenant": tenant,
         "current_tenant": tenant,
-        "each": [_limit_told(row) for row in rows if row.whose == QuotaShare.Whose.EACH],
-        "uses": [_told(use) for use in sharereads.uses_of(tenant, rows)],
+        "each": [_limit_told(row) for row in sheet.shares if row.whose == QuotaShare.Whose.EACH],
+        "uses": [_told(use) for use in sheet.uses],
         "form": form,
-        "may_edit": policy.allowed(user, Action.TENANT_SHARES, tenant),
+        "may_edit": policy.allowed(person(request), Action.TENANT_SHARES, tenant),
         "most": sharereads.MOST_ROWS,
     }
     return render(request, "workloads/shares.html", context, status=status)

@@ -36,7 +36,10 @@ def timeline_of(workload: Workload, attempts: Sequence[Attempt]) -> list[Step]:
     since = workload.created
     if failed is not None and failed.ended_at:
         since = failed.ended_at
-        steps.append(_moment("fail", _("Attempt %(n)d failed") % {"n": failed.n}, failed.ended_at, icon="x"))
+        stopped = failed.end_state == EndState.CANCELLED
+        said = _("Attempt %(n)d was stopped") if stopped else _("Attempt %(n)d failed")
+        kind, icon = ("done", "ban") if stopped else ("fail", "x")
+        steps.append(_moment(kind, said % {"n": failed.n}, failed.ended_at, icon=icon))
     return [*steps, *_way(workload, current, since), *_run(workload, current), _end(workload)]
 
 
@@ -53,7 +56,7 @@ def span_text(start: dt.datetime, end: dt.datetime | None) -> str:
 
 
 def _split(workload: Workload, attempts: Sequence[Attempt]) -> tuple[Attempt | None, Attempt | None]:
-    """Return the attempt whose way is shown, and the failed one before it."""
+    """Return the attempt whose way is shown, and the one before it that failed or was stopped."""
     if not attempts:
         return None, None
     newest = attempts[0]

@@ -7,7 +7,8 @@ from uuid import UUID
 import pytest
 
 from tenants.ledger import Book, Bounds, Line, pool_of
-from tenants.specs import CPU, GPUS, MEMORY, PODS
+from tenants.shares import Limits, Shares
+from tenants.specs import CPU, GPUS, MEMORY, PODS, Priority
 from tests.plugins.figures import Figure
 from workloads.asks import asked_by
 from workloads.queue import ClusterView, NodeView, Plan, Snapshot, Waiting, plan
@@ -30,7 +31,7 @@ def cpu_ms(work: Callable[[], object]) -> float:
 
 
 def snapshot(nominal: int) -> Snapshot:
-    """Return 1,000 waiting of 100 tenants in 10 cohorts, with 20 resource types each, before 500 nodes."""
+    """Return 1,000 waiting of 100 tenants in 10 cohorts, with 20 resource types and shares, before 500 nodes."""
     bounds = Bounds(nominal=nominal, borrow_limit=nominal, lend_limit=nominal // 2)
     lines = {(tenant, key): Line(bounds=bounds) for tenant in TENANTS for key in TYPES}
     cohorts = {tenant: COHORTS[n % len(COHORTS)] for n, tenant in enumerate(TENANTS)}
@@ -39,17 +40,24 @@ def snapshot(nominal: int) -> Snapshot:
         for cohort in COHORTS
         for key in TYPES
     }
+    each = dict.fromkeys(TYPES, nominal)
+    limits = Limits(each=each, priorities={Priority.NORMAL: each}, most_running=WAITING)
     offers = {CPU: 64_000, MEMORY: 262_144, GPUS: 8, PODS: 110}
     return Snapshot(
         cluster=ClusterView.KNOWN,
         ready=frozenset(TENANTS),
         book=Book(lines, pools, cohorts),
         nodes=[NodeView(offers, True)] * 500,
-        waiting=[
-            Waiting(UUID(int=10_000 + n), TENANTS[n % len(TENANTS)], asked_by(1_000, 1_024, 1)) for n in range(WAITING)
-        ],
+        waiting=[waiting(n) for n in range(WAITING)],
         held={},
+        shares=Shares(dict.fromkeys(TENANTS, limits)),
     )
+
+
+def waiting(n: int) -> Waiting:
+    """Return a request of one of 100 tenants and 300 people."""
+    asks = asked_by(1_000, 1_024, 1)
+    return Waiting(UUID(int=10_000 + n), TENANTS[n % len(TENANTS)], asks, owner_id=UUID(int=n % 300))
 
 
 @pytest.mark.parametrize(("name", "nominal"), [("all fit", 1_000_000), ("few fit", 512)])

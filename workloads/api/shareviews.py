@@ -88,7 +88,7 @@ def _person(name: str) -> User | None:
 
 
 def _shown(user: User, tenant: Tenant) -> Response:
-    rows = sharereads.share_rows(user=user, tenant=tenant)
+    sheet = sharereads.sheet_of(user=user, tenant=tenant)
     told = [
         {
             "type": row.type.key,
@@ -97,7 +97,7 @@ def _shown(user: User, tenant: Tenant) -> Response:
             "priority": row.priority,
             "limit": row.limit,
         }
-        for row in rows
+        for row in sheet.shares
     ]
     uses = [
         {
@@ -108,6 +108,6 @@ def _shown(user: User, tenant: Tenant) -> Response:
             "limit": use.limit,
             "own": use.own,
         }
-        for use in sharereads.uses_of(tenant, rows)
+        for use in sheet.uses
     ]
     return Response(SharesSerializer({"shares": told, "uses": uses}).data)

@@ -117,6 +117,16 @@ def test_a_moment_that_nobody_saw_is_left_out() -> None:
     assert [step.what for step in steps] == ["Submitted", "Admitted", "Started", "Running", "End"]
 
 
+def test_an_attempt_that_was_drained_was_stopped_and_did_not_fail() -> None:
+    drained = attempt(scheduled=2, started=3, ended=5, end_state="cancelled")
+    steps = timeline_of(workload("queued"), [drained])
+    assert [(step.kind, step.what) for step in steps[:3]] == [
+        ("done", "Submitted"),
+        ("done", "Attempt 1 was stopped"),
+        ("now", "Waiting"),
+    ]
+
+
 def test_a_retry_counts_its_wait_from_the_failure_before() -> None:
     steps = timeline_of(workload("running"), [attempt(2, 11, scheduled=12, started=13), FAILED_ONCE])
     assert [step.note for step in steps[2:4]] == ["after 6 s", "after 1 s"]
