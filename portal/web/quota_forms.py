@@ -76,7 +76,6 @@ class RowsForm(RejectingForm):
                 cell = Cell(slug, key, at if at in _LABELS else "nominal")
                 self.add_error(cell.name if cell.name in self.fields else None, [str(text) for text in texts])
 
-
     def told_elsewhere(self, rows: Iterable[TableRow]) -> list[str]:
         """Return what is wrong with inputs that are in none of these rows, which may be others by now."""
         shown = {(row.slug, row.key) for row in rows}
