@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from portal.core import audit, policy
 from portal.core.errors import Conflict, Rejected, Text
 from portal.core.hints import wake
-from portal.core.models import User
+from portal.core.models import AuditEntry, User
 from portal.core.policy import Action
 from portal.core.transactions import retried
 from tenants import quotas
@@ -106,8 +106,8 @@ def quotas_set(*, actor: User, wanted: Wanted, seen: str | None = None, keep: bo
     """Set these bounds; return what that did. The queue is woken and the namespaces follow.
 
     `seen` is the version of a preview: with one that is not of now, raises Conflict. Where more is held than would be
-    allowed, `keep` must be said. Raises Denied, LinesRejected; then nothing is written. A statement for each tenant
-    that changes, beside a constant number.
+    allowed, `keep` must be said. Raises Denied, LinesRejected; then nothing is written. A constant number of
+    statements.
     """
     policy.require(actor, Action.TENANT_EDIT_LIMITS)
     with transaction.atomic():
@@ -183,11 +183,8 @@ def _pools(lines: Iterable[LineChange]) -> list[PoolChange]:
 
 def _version(lines: Iterable[LineChange]) -> str:
     """Return what names the bounds that a change starts from, and the cohorts that it happens in."""
-    told = [
-        (line.tenant.slug, line.type.key, str(line.tenant.cohort_id), *asdict(line.before.line.bounds).values())
-        for line in lines
-    ]
-    return hashlib.sha256(repr(sorted(told)).encode()).hexdigest()
+    told = [(line.tenant.slug, line.type.key, str(line.tenant.cohort_id), line.before.line.bounds) for line in lines]
+    return hashlib.sha256(repr(sorted(told, key=lambda found: found[:2])).encode()).hexdigest()
 
 
 def _line(change: LineChange) -> Line:
@@ -199,20 +196,15 @@ def _excess(change: LineChange) -> Text:
 
 
 def _record(actor: User, lines: Iterable[LineChange]) -> None:
-    """Append an entry to the audit trail for each tenant. One statement each."""
+    """Append an entry to the audit trail for each tenant. One statement."""
     by_tenant: dict[UUID, list[LineChange]] = {}
     for line in lines:
         by_tenant.setdefault(line.tenant.pk, []).append(line)
-    for tenant_id, changed in by_tenant.items():
-        before, after = (
-            {"quota": {line.type.key: asdict(getattr(line, when).line.bounds) for line in changed}}
-            for when in ("before", "after")
-        )
-        audit.record(
-            actor=actor,
-            action="tenant.quota",
-            target=changed[0].tenant,
-            tenant_id=tenant_id,
-            before=before,
-            after=after,
-        )
+    audit.record_all(_entry(actor, changed) for changed in by_tenant.values())
+
+
+def _entry(actor: User, changed: list[LineChange]) -> AuditEntry:
+    before = {line.type.key: asdict(line.before.line.bounds) for line in changed}
+    after = {line.type.key: asdict(line.after.line.bounds) for line in changed}
+    tenant, told = changed[0].tenant, {"before": {"quota": before}, "after": {"quota": after}}
+    return audit.entry(actor=actor, action="tenant.quota", target=tenant, tenant_id=tenant.pk, **told)

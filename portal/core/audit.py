@@ -1,5 +1,6 @@
 """The audit trail: services call `record` in the transaction of the change it speaks of."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import structlog
@@ -18,7 +19,25 @@ def record(
     after: dict[str, Any] | None = None,
 ) -> None:
     """Append one entry; the values must hold no secret. One INSERT in the caller's transaction."""
-    AuditEntry.objects.create(
+    entry(actor=actor, action=action, target=target, tenant_id=tenant_id, before=before, after=after).save()
+
+
+def record_all(entries: Iterable[AuditEntry]) -> None:
+    """Append entries, made by `entry`, in their order. One INSERT in the caller's transaction."""
+    AuditEntry.objects.bulk_create(entries)
+
+
+def entry(
+    *,
+    actor: User | None,
+    action: str,
+    target: Model,
+    tenant_id: Any = None,
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
+) -> AuditEntry:
+    """Return an entry that is not appended yet; the values must hold no secret."""
+    return AuditEntry(
         actor=actor,
         actor_name=actor.get_username() if actor else "berth",
         action=action,

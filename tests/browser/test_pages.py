@@ -133,11 +133,19 @@ def test_forms_empty_filled_and_with_complaints(sign_in: SignIn, stock: Stock) -
 
 
 def test_pages_of_those_who_run_the_platform(sign_in: SignIn, demo: Product, stock: Stock) -> None:
+    admin = sign_in("admin")
     found = problems_on(
-        sign_in("admin"),
+        admin,
         *("/", "/tenants/", "/tenants/new/", "/tenants/vision/", "/tenants/vision/edit/"),
         *("/users/", "/users/?q=no-such-person", "/users/new/"),
+        *("/quotas/?type=gpus", "/quotas/?edit=*", "/quotas/?q=no-such-tenant"),
     )
+    page = admin.page()
+    page.goto("/quotas/?type=pods&edit=vision")
+    page.locator("[name='vision.pods.nominal']").fill("41")
+    page.get_by_role("button", name="Preview changes").click()
+    expect(page.get_by_role("button", name="Change the quotas")).to_be_visible()
+    found += problems_of(page, "a preview of quotas")
     found += problems_on(sign_in("lead"), "/tenants/vision/")
     assert found == []
 

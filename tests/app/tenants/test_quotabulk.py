@@ -179,7 +179,7 @@ def test_more_lines_than_may_change_at_once_are_refused(platform_admin: User) ->
     assert list(refused.value.fields) == [""]
 
 
-def test_a_change_costs_a_statement_for_each_tenant_and_few_beside(
+def test_a_change_costs_the_same_few_statements_however_many_it_is_of(
     cohort: Cohort, platform_admin: User, make_tenant: Callable[..., Tenant]
 ) -> None:
     def statements(slugs: list[str], nominal: int) -> int:
@@ -188,4 +188,4 @@ def test_a_change_costs_a_statement_for_each_tenant_and_few_beside(
         return len(seen)
 
     slugs = [make_tenant(f"t{number}", cohort=cohort).slug for number in range(12)]
-    assert statements(slugs, 6) - statements(slugs[:2], 7) == 10
+    assert statements(slugs, 6) == statements(slugs[:2], 7) <= 16
