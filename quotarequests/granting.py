@@ -23,6 +23,17 @@ from tenants.models import QuotaLine, ResourceType, Tenant
 from tenants.quotaservices import quota_change, types_by_key
 from tenants.specs import Amounts, Excess, Unit
 
+_DECISION = (
+    "state",
+    "granted",
+    "granted_until",
+    "decided_by",
+    "decided_at",
+    "by_rule",
+    "reason",
+    "warned_days",
+)
+
 
 def today() -> dt.date:
     """Return the day by UTC, which days of requests are in."""
@@ -88,7 +99,7 @@ def granted(
     request.decided_by, request.by_rule, request.reason = actor, actor is None, reason
     request.warned_days = None if days_left is None else warning_due(days_left, None)
     request.decided_at = timezone.now()
-    request.save()
+    request.save(update_fields=_DECISION)
     told_until = until.isoformat() if until else None
     noted(request, EventKind.APPROVED, actor=actor, note=reason, granted=added, until=told_until)
     tell_askers(request, EventKind.APPROVED, until=told_until)

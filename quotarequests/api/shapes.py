@@ -119,9 +119,11 @@ class EffectSerializer(serializers.Serializer[Effect]):
 class QuotaRequestDetailSerializer(QuotaRequestSerializer):
     """The same, with its history, its evidence, and for who may decide its effect."""
 
-    events = RequestEventSerializer(many=True)
-    evidence = EvidenceSerializer()
-    effect = EffectSerializer(allow_null=True, help_text="For platform admins and auditors, while it is undecided.")
+    events = RequestEventSerializer(source="told_events", many=True)
+    evidence = EvidenceSerializer(source="told_evidence")
+    effect = EffectSerializer(
+        source="told_effect", allow_null=True, help_text="For platform admins and auditors, while it is undecided."
+    )
 
 
 class NewQuotaRequestSerializer(serializers.Serializer[Any]):

@@ -173,22 +173,10 @@ def _own(request: Request, slug: str, request_id: UUID) -> tuple[User, QuotaRequ
 
 def _shown(user: User, slug: str, request_id: UUID, *, trying: Amounts | None = None, status: int = 200) -> Response:
     asked: Any = selectors.request_get(user=user, slug=slug, request_id=request_id)
-    effect = None
+    asked.told_evidence, asked.told_effect = evidence_of(asked.evidence), None
     if asked.state in UNDECIDED and policy.allowed(user, Action.QUOTA_REQUEST_INBOX):
-        effect = _effect(simulated(user=user, tenant=asked.tenant, amounts=_tried(asked, trying)))
-    shown = {
-        **QuotaRequestSerializer(asked).data,
-        "events": asked.told_events,
-        "evidence": evidence_of(asked.evidence),
-        "effect": effect,
-    }
-    return Response({**shown, **_details(shown)}, status=status)
-
-
-def _details(shown: dict[str, Any]) -> dict[str, Any]:
-    fields = QuotaRequestDetailSerializer().fields
-    names = ("events", "evidence", "effect")
-    return {name: None if shown[name] is None else fields[name].to_representation(shown[name]) for name in names}
+        asked.told_effect = _effect(simulated(user=user, tenant=asked.tenant, amounts=_tried(asked, trying)))
+    return Response(QuotaRequestDetailSerializer(asked).data, status=status)
 
 
 def _effect(found: Simulated) -> dict[str, Any]:

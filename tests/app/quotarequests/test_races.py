@@ -14,8 +14,10 @@ from quotarequests import sweeps
 from quotarequests.deciding import request_approve, request_deny
 from quotarequests.models import QuotaRequest, RequestEvent
 from quotarequests.requesting import request_withdraw
+from quotarequests.rules import rule_set
+from quotarequests.specs import Rule
 from tenants.ledger import Bounds
-from tenants.models import Tenant
+from tenants.models import ResourceType, Tenant
 from tenants.quotaservices import quota_set
 from tests.app.quotarequests.conftest import in_days
 from tests.quota import limits_of
@@ -108,3 +110,15 @@ def test_grants_that_end_while_an_admin_sets_the_quota_take_away_exactly_what_th
             lambda: quota_set(actor=platform_admin, tenant=tenant, bounds={"gpus": Bounds(nominal=20)}),
         )
         assert limits_of(tenant)["gpus"] in {16, 20}  # taken from the new limit, or overwritten by it
+
+
+def test_of_two_requests_at_once_a_rule_grants_what_it_allows_and_no_more(
+    ask: AskFor, tenant: Tenant, owner: User, colleague: User, platform_admin: User
+) -> None:
+    of_gpus = ResourceType.objects.get(key="gpus")
+    rule_set(actor=platform_admin, found=of_gpus, tenant=None, rule=Rule(most_added=4, most_days=9, min_days_between=0))
+    wanted = ((owner, 8), (colleague, 9))
+    outcomes = together(*(partial(ask, {"gpus": gpus}, actor=actor, until=in_days(3)) for actor, gpus in wanted))
+    states = sorted(outcome.state for outcome in outcomes if isinstance(outcome, QuotaRequest))
+    assert limits_of(tenant)["gpus"] == 8
+    assert states == ["approved", "open"]

@@ -9,11 +9,14 @@ import pytest
 from portal.core.errors import Conflict
 from portal.core.models import AuditEntry, User
 from portal.notices.models import Notice
+from portal.notices.tasks import forget_notices, send_notices
 from portal.notices.wording import text_of
 from quotarequests import granting, sweeps
 from quotarequests.deciding import request_approve
 from quotarequests.models import QuotaRequest
+from quotarequests.tasks import sweep_grants
 from tenants.models import QuotaLine, Tenant
+from tenants.tasks import sample_quota
 from tests.app.quotarequests.conftest import in_days
 from tests.quota import limits_of, set_limits
 from workloads.models import Attempt, Workload
@@ -146,3 +149,8 @@ def test_one_request_that_cannot_be_ended_keeps_no_other_from_its_end(
     monkeypatch.setattr(granting, "ended", failing)
     assert sweeps.sweep() == 1
     assert (limits_of(tenant)["gpus"], limits_of(tenant)["pods"]) == (8, 50)
+
+
+def test_the_sweep_the_samples_and_the_notices_are_on_beat_s_clock(settings: Any) -> None:
+    scheduled = {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
+    assert {task.name for task in (sweep_grants, sample_quota, send_notices, forget_notices)} <= scheduled
