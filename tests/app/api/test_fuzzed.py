@@ -17,7 +17,9 @@ from schemathesis.specs.openapi.checks import response_schema_conformance, statu
 
 from portal.core.models import Scope, User
 from portal.core.tokens import token_create
-from tenants.models import Tenant
+from quotarequests.models import ApprovalRule
+from quotarequests.requesting import Ask, request_create
+from tenants.models import ResourceType, Tenant
 from workloads.models import SavedFilter, Template, Workload
 
 pytestmark = [
@@ -66,6 +68,9 @@ def test_no_request_made_from_the_schema_is_answered_beyond_it(
     kept = SavedFilter.objects.create(user=owner, name="mine", query="view=mine")
     known_values = {"workload_id": known.pk, "other_id": known.pk, "slug": "vision", "user_id": colleague.pk}
     known_values |= {"filter_id": kept.pk, "username": "colleague", "template_id": template.pk, "number": 1, "other": 2}
+    known_values["request_id"] = request_create(actor=owner, tenant=tenant, ask=Ask({"gpus": 8}, "A deadline.")).pk
+    gpus = ResourceType.objects.get(key="gpus")
+    known_values["rule_id"] = ApprovalRule.objects.create(type=gpus, most_added=1, most_days=1).pk
     headers = {"Host": "localhost"}
     if who:
         actor = request.getfixturevalue(who)
