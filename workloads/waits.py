@@ -81,7 +81,7 @@ def queued_of(tenant_ids: Collection[UUID]) -> list[Queued]:
     """Return what of these tenants waits to be admitted, in the order of the queue, at most 500. One statement."""
     queued = Workload.objects.filter(tenant__in=tenant_ids, state=State.QUEUED, desired=Desired.RUN)
     columns = ("id", "tenant_id", "name", *ASKED_COLUMNS)
-    rows = queued.order_by("created", "id").values_list(*columns)[:MOST_WAITING]
+    rows = queued.order_by("priority_rank", "created", "id").values_list(*columns)[:MOST_WAITING]
     return [Queued(row[0], row[1], row[2], asked_by(*row[3:])) for row in rows]
 
 

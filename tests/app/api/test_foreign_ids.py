@@ -21,7 +21,8 @@ from workloads.models import SavedFilter, Template, Workload
 
 pytestmark = pytest.mark.django_db
 NAMED = re.compile(r"<\w+:(\w+)>")
-WITH_IDS = sorted(name for name in REST if NAMED.search(name))
+OF_NOBODY = "resource-types/"  # what pods may ask for is everybody's to see
+WITH_IDS = sorted(name for name in REST if NAMED.search(name) and OF_NOBODY not in name)
 NUMBERS = {"number": "1", "other": "1"}
 MISSING = {"slug": "nobodys", "username": "nobody", **NUMBERS}
 

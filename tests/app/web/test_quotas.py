@@ -167,14 +167,16 @@ def fill(tenants: int, types: int) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            INSERT INTO tenants_resourcetype (id, key, kube_name, label_en, label_zh, unit, quota_key, position)
-            SELECT gen_random_uuid(), 'type_' || n, 'example.com/t' || n, 'Type ' || n, '类型', 'count', '', 100 + n
+            INSERT INTO tenants_resourcetype (id, key, kube_name, label_en, label_zh, unit, quota_key, gpu_product,
+                                              price_weight, position)
+            SELECT gen_random_uuid(), 'type_' || n, 'example.com/t' || n, 'Type ' || n, '类型', 'count', '', '', 0, 100 + n
             FROM generate_series(1, %(types)s - 4) n;
             INSERT INTO tenants_cohort (id, name, created) SELECT gen_random_uuid(), 'cohort-' || n, now()
             FROM generate_series(0, 9) n;
             INSERT INTO tenants_tenant (id, slug, name, created, generation, status, status_detail,
-                                        applied_generation, cohort_id)
-            SELECT gen_random_uuid(), 'team-' || lpad(n::text, 4, '0'), 'Team ' || n, now(), 1, 'ready', '', 1, c.id
+                                        applied_generation, cohort_id, priorities, has_shares)
+            SELECT gen_random_uuid(), 'team-' || lpad(n::text, 4, '0'), 'Team ' || n, now(), 1, 'ready', '', 1, c.id,
+                   '{normal,low}', false
             FROM generate_series(1, %(tenants)s) n JOIN tenants_cohort c ON c.name = 'cohort-' || n %% 10;
             INSERT INTO tenants_quotaline (tenant_id, type_id, nominal, borrow_limit, lend_limit, used, overhang)
             SELECT t.id, r.id, 8, 4, 2, (random() * 12)::int, 0 FROM tenants_tenant t CROSS JOIN tenants_resourcetype r;

@@ -124,7 +124,7 @@ def test_the_forecast_of_a_request_knows_the_shares_of_who_asks(
         sizes = Resources(cpu_millicores=100, memory_mib=64, gpus=gpus)
         return asking(user=user, tenant=two_each, resources=sizes, priority="normal")
 
-    assert preview(asked(colleague, 2)) is None
+    assert preview(asked(colleague, 2).item) is None
     waits, never = forecast_of(asked(owner, 1)), forecast_of(asked(owner, 3))
     assert (waits.answer, waits.reason, never.answer) == ("queued", Reason.OVER_SHARE, "never")
 
