@@ -167,7 +167,9 @@ class Sum:
 
 def sums_of(totals: list[Total]) -> list[Sum]:
     """Return the sums of these types in words. One statement."""
-    nodes = node_offers()
+    types = [total.type for total in totals if not total.type.built_in]
+    names = {found.key: found.kube_name for found in types if not found.gpu_product}
+    nodes = node_offers(names, {found.key: found.gpu_product for found in types if found.gpu_product})
     offered = {total.type.key: sum(offers.get(total.type.key, 0) for offers, _usable in nodes) for total in totals}
     return [_sum(total, offered[total.type.key] if nodes else None) for total in totals]
 

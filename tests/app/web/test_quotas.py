@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ from tenants.ledger import Bounds
 from tenants.models import Cohort, Tenant
 from tenants.quotaservices import cohort_create, cohort_of_tenant_set, quota_set
 from tenants.quotatable import Narrowing, QuotaTable, TableRow, quota_table
+from tenants.typeservices import Draft, type_create
 from tests.quota import set_limits
 from workloads.models import Attempt, Workload
 
@@ -222,3 +224,17 @@ def test_what_is_held_beyond_a_lowered_limit_is_said(
     page = reads.get("/quotas/?type=gpus").content.decode()
     assert "3 above the limit, kept until its work ends" in page
     assert "3 above limits" in page
+
+
+def test_what_nodes_offer_of_other_types_and_of_classes_of_gpus_is_counted(
+    platform_admin: User, tenant: Tenant, client_of: ClientOf
+) -> None:
+    offers = {"cpu_millicores": 64_000, "memory_mib": 65_536, "pods": 500, "gpus": 8}
+    Node.objects.create(name="n", uid="u", ready=True, extended={"rdma/hca": 4}, gpu_product="NVIDIA-L4", **offers)
+    type_create(actor=platform_admin, kube_name="rdma/hca", draft=Draft(label_en="RDMA"))
+    type_create(actor=platform_admin, kube_name="nvidia.com/gpu", gpu_product="NVIDIA-L4", draft=Draft(label_en="L4"))
+    quota_set(actor=platform_admin, tenant=tenant, bounds={key: Bounds(nominal=4) for key in ("hca", "nvidia-l4")})
+    page = client_of(platform_admin).get("/quotas/").content.decode()
+    assert "more is given than the nodes offer" not in page
+    assert "4 nominal of 4" in re.sub(r"\s+", " ", page)
+    assert "4 nominal of 8" in re.sub(r"\s+", " ", page)
