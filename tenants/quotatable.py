@@ -46,7 +46,8 @@ WITH line AS (
     FROM fitting WHERE (slug, position, key) > (%(slug)s, %(position)s, %(after)s)
     ORDER BY n OFFSET %(offset)s LIMIT %(limit)s
 ), total AS (
-    SELECT r.id, r.key, r.label_en, r.label_zh, r.unit, r.position, COALESCE(SUM(q.nominal), 0)::bigint AS nominal,
+    SELECT r.id, r.key, r.kube_name, r.gpu_product, r.label_en, r.label_zh, r.unit, r.position,
+           COALESCE(SUM(q.nominal), 0)::bigint AS nominal,
            COALESCE(SUM(q.used), 0)::bigint AS used, COALESCE(SUM(q.overhang), 0)::bigint AS overhang
     FROM tenants_resourcetype r LEFT JOIN tenants_quotaline q ON q.type_id = r.id GROUP BY r.id
 )
