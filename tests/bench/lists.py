@@ -21,14 +21,14 @@ _FILL = """
 INSERT INTO workloads_workload (id, tenant_id, owner_id, name, kind, spec, spec_digest, kube_name, created, updated,
     hidden, desired, generation, state, reason_code, reason_params, version, started_at, ended_at, exit_code,
     attempts_made, cpu_millicores, memory_mib, gpus, claimed_by, claim_epoch, log_collector, log_epoch, log_last_seq,
-    log_bytes, log_sealed)
+    log_bytes, log_sealed, extra)
 SELECT gen_random_uuid(), tenant.id, person.id, 'filled-' || n, 'job',
     jsonb_build_object('name', 'filled-' || n, 'kind', 'job', 'image', 'registry.berth.internal/busybox:1',
         'command', '[]'::jsonb, 'script', repeat('print(1)\n', 40),
         'resources', '{"cpu_millicores": 100, "memory_mib": 128, "gpus": 0}'::jsonb),
     md5(n::text), 'w-' || substr(translate(md5(n::text), '0189', 'wxyz'), 1, 10), now() - n * interval '1 minute',
     now(), false, 'run', 1, 'succeeded', '', '{}', 3, now() - n * interval '1 minute',
-    now() - n * interval '50 seconds', 0, 1, 100, 128, 0, '', 0, '', 0, 0, 0, true
+    now() - n * interval '50 seconds', 0, 1, 100, 128, 0, '', 0, '', 0, 0, 0, true, '{}'
 FROM generate_series(%s::int, %s::int) AS n
 JOIN tenants_tenant AS tenant ON tenant.slug = (ARRAY['vision', 'speech'])[1 + n %% 2]
 JOIN core_user AS person ON person.username = CASE n %% 2 WHEN 0 THEN 'dev' ELSE 'guest' END

@@ -42,10 +42,10 @@ pytestmark = [pytest.mark.cluster, pytest.mark.bench, pytest.mark.timeout(LIMIT_
 _COPIES = """
 INSERT INTO workloads_workload (id, tenant_id, owner_id, name, kind, spec, spec_digest, kube_name, created, updated,
   hidden, desired, generation, state, reason_code, reason_params, version, attempts_made, cpu_millicores, memory_mib,
-  gpus, claimed_by, claim_epoch, log_collector, log_epoch, log_last_seq, log_bytes, log_sealed)
+  gpus, claimed_by, claim_epoch, log_collector, log_epoch, log_last_seq, log_bytes, log_sealed, extra)
 SELECT gen_random_uuid(), tenant_id, owner_id, 'copy ' || n, kind, spec, spec_digest,
   'w-' || substr(md5(random()::text || n), 1, 10), clock_timestamp(), clock_timestamp(), false, 'run', 1, 'queued', '',
-  '{}', 1, 0, cpu_millicores, memory_mib, gpus, '', 0, '', 0, 0, 0, false
+  '{}', 1, 0, cpu_millicores, memory_mib, gpus, '', 0, '', 0, 0, 0, false, extra
 FROM workloads_workload, generate_series(1, %s) AS n WHERE id = %s
 """
 _STATES = "SELECT state, reason_code, count(*) FROM workloads_workload GROUP BY 1, 2"

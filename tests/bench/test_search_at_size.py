@@ -40,12 +40,12 @@ _FILL = """
 INSERT INTO workloads_workload (id, tenant_id, owner_id, name, kind, spec, spec_digest, kube_name, created, updated,
   hidden, desired, generation, state, reason_code, reason_params, version, started_at, ended_at, exit_code,
   attempts_made, cpu_millicores, memory_mib, gpus, claimed_by, claim_epoch, log_collector, log_epoch, log_last_seq,
-  log_bytes, log_sealed)
+  log_bytes, log_sealed, extra)
 SELECT gen_random_uuid(), t.id, u.id, 'filled-' || n, 'job', jsonb_build_object('name', 'filled-' || n, 'kind', 'job',
   'image', 'busybox:1', 'script', repeat('print(1)' || chr(10), 40)), md5(n::text), 'w-' || substr(md5(n::text), 1, 10),
   now() - n * interval '1 minute', now(), false, 'run', 1, CASE WHEN n %% 50 = 0 THEN 'failed' ELSE 'succeeded' END, '',
   '{}', 3, now() - n * interval '1 minute', now() - n * interval '50 seconds', 0, 1, 100, 128, 0, '', 0, '', 0, 10,
-  500, true
+  500, true, '{}'
 FROM generate_series(%s::int, %s::int) AS n
 JOIN tenants_tenant t ON t.slug = 'team-' || (n %% %s)
 JOIN core_user u ON u.username = CASE n %% 3 WHEN 0 THEN 'colleague' ELSE 'somebody' END
