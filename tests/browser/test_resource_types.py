@@ -10,12 +10,14 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import SignIn
 from tests.browser.test_main_job import RUN_TIMEOUT_MS, expect_state, submit
 from tests.browser.test_pages import problems_of
+from tests.cluster.test_quota_on_the_node import limits
 from tests.plugins.polling import until
 from tests.plugins.product import Product
 
 pytestmark = pytest.mark.timeout(300)
 FPGA, RDMA = "xilinx.com/fpga-u250", "rdma/hca"
 OFFERED = {FPGA: "2", RDMA: "4"}
+KEYS = ("fpga-u250", "rdma_hca")
 SEEN_S = 60  # the kubelet repeats what its node offers each 10 s
 HOLDER = "holds-an-fpga"
 
@@ -27,6 +29,11 @@ def offering(demo: Product) -> Iterator[Product]:
     yield demo
     demo.kubectl("delete", "pod", HOLDER, "--ignore-not-found", "--grace-period=0", "--force")
     patch(demo, [{"op": "remove", "path": path(name)} for name in OFFERED])
+    admin = demo.person("admin")
+    before = limits(demo, "vision") | dict.fromkeys((f"{key}-nominal" for key in KEYS), "0")
+    assert admin.post("/tenants/vision/edit/", {**before, "excess": "keep"}).status_code == 302
+    for key in KEYS:
+        assert admin.post(f"/resource-types/{key}/delete/", {}).status_code == 302
 
 
 def path(name: str) -> str:
@@ -82,7 +89,7 @@ def test_an_fpga_and_an_rdma_adapter_are_added_asked_for_counted_and_explained(
     admin = sign_in("admin").page()
     add_type(admin, FPGA, "FPGA U250", "U250 加速卡")
     add_type(admin, RDMA, "RDMA adapters", "RDMA 网卡")
-    for key, amount in (("fpga-u250", "2"), ("rdma_hca", "4")):
+    for key, amount in zip(KEYS, OFFERED.values(), strict=True):
         give_quota(admin, key, amount)
     assert problems_of(admin, "limits") == []
 

@@ -139,7 +139,7 @@ class Rounds:
         self._set_quota(slug, moved if in_cohort else Bounds(nominal=nominal))
 
     def _set_quota(self, slug: str, bounds: Bounds) -> None:
-        self._rest.ask("PUT", f"tenants/{slug}/quota/", {"lines": [{"type": KEY, **asdict(bounds)}], "keep": True})
+        self._rest.ask("PUT", f"tenants/{slug}/quota/", {"lines": [{"type": KEY, **asdict(bounds)}], "excess": "keep"})
 
     def _delete_some(self, dice: random.Random) -> None:
         """Delete a pod and a Job behind Berth's back, where there are any."""
