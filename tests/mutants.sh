@@ -9,8 +9,9 @@ trap 'rm -rf "$work"' EXIT
 "$work/venv/bin/pip" install --quiet mutmut==3.8.1 hypothesis pytest msgspec
 cd "$work"
 mkdir tenants workloads tests
-for file in tenants/{__init__,ledger,shares,specs}.py workloads/{__init__,queue,specs}.py; do cp "$root/$file" "$file"; done
-cp "$root"/tests/unit/tenants/test_{ledger,book,shares}.py "$root"/tests/unit/workloads/test_queue{,_shares}.py tests/
+for file in tenants/{__init__,ledger,shares,specs}.py workloads/{__init__,asks,queue,specs}.py; do cp "$root/$file" "$file"; done
+cp "$root"/tests/unit/tenants/test_{ledger,book,shares}.py "$root"/tests/unit/workloads/test_queue{,_shares,_types}.py tests/
+sed -i "s/^from tests.unit.workloads.test_queue /from test_queue /" tests/test_queue_types.py
 # Fewer random examples: each mutant is tried with all tests, and the others find it as well.
 sed -i -E 's/^EVENTS = .*/EVENTS = 100/; s/max_examples=(100|50), deadline=None/max_examples=20, deadline=None, derandomize=True/' \
     tests/test_{ledger,queue_shares}.py

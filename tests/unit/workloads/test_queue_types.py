@@ -1,10 +1,11 @@
 """The queue and resource types beyond the built-in ones: their words in reasons, and classes of GPUs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from tenants.specs import Amounts
-from tests.unit.workloads.test_queue import NODE, VISION, job, lines, reasons, snapshot
+from tests.unit.workloads.test_queue import NODE, SPEECH, VISION, job, lines, reasons, snapshot
 from workloads.queue import NodeView, Plan, Snapshot, Wait, Waiting, plan
 from workloads.specs import Reason
 
@@ -25,7 +26,7 @@ def of_models(number: int, *classes: str, gpus: int = 1) -> Waiting:
     return job(number, gpus=gpus)._replace(classes=classes)
 
 
-def models_snapshot(*waiting: Waiting, quota: Mapping[str, int], nodes: list[Amounts]) -> Snapshot:
+def models_snapshot(*waiting: Waiting, quota: Mapping[str, int], nodes: Sequence[Amounts]) -> Snapshot:
     views = [NodeView({**NODE.offers, "h200": 0, "l4": 0, **offers}, True) for offers in nodes]
     return snapshot(*waiting, book=lines(VISION, {**NODE.offers, "gpus": 100, **quota}), nodes=views)
 
@@ -54,3 +55,15 @@ def test_a_class_that_no_node_has_is_passed_over_for_one_that_could_have_room() 
 
 def test_who_names_no_class_is_charged_for_gpus_alone() -> None:
     assert charged(plan(models_snapshot(job(1, gpus=1), quota={"h200": 1}, nodes=[{"h200": 4}]))) == []
+
+
+def test_a_class_whose_nodes_are_full_or_kept_for_who_waits_is_passed_over() -> None:
+    nodes, quota = [{"h200": 4}, {"l4": 4}], {"h200": 9, "l4": 9}
+    full = replace(models_snapshot(of_models(1, "h200", "l4"), quota=quota, nodes=nodes), held={"h200": 4, "gpus": 4})
+    assert charged(plan(full)) == ["l4"]
+    first, second = of_models(1, "h200", gpus=3), of_models(2, "h200", "l4")._replace(tenant_id=SPEECH)
+    rows = {**lines(VISION, {**NODE.offers, "gpus": 9, **quota}), **lines(SPEECH, {**NODE.offers, "gpus": 9, **quota})}
+    views = [NodeView({**NODE.offers, "h200": 0, "l4": 0, **offers}, True) for offers in nodes]
+    kept = plan(snapshot(first, second, book=rows, nodes=views, held={"h200": 2, "gpus": 2}))
+    assert reasons(kept) == [Reason.NO_CAPACITY]
+    assert charged(kept) == ["l4"]
