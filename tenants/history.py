@@ -89,6 +89,7 @@ _TELLERS: dict[str, Callable[[Values, Values], str]] = {
     "resource_type.update": lambda _before, _after: _("%(actor)s changed the resource type %(name)s"),
     "resource_type.delete": lambda _before, _after: _("%(actor)s removed the resource type %(name)s"),
     "cohort.delete": lambda _before, _after: _("%(actor)s removed the cohort %(name)s"),
+    "ledger.repair": lambda _before, _after: _("The quota ledger was put right on the command line"),
     "token.create": lambda _before, _after: _("%(actor)s made the API token %(name)s"),
     "token.revoke": lambda _before, _after: _("%(actor)s revoked the API token %(name)s"),
     "tenant.create": lambda _before, _after: _("%(actor)s created the tenant"),

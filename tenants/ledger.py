@@ -287,6 +287,22 @@ class Book:
         """Set new bounds. Raises what the function of this name raises."""
         self._put(tenant, key, rebound(self.pair(tenant, key), bounds, keep=keep))
 
+    def recount(self, held: Mapping[tuple[UUID, str], int]) -> None:
+        """Make every row say what is so, given what is held by (tenant, type key); bounds stay.
+
+        Only for a book of all tenants with all pools: a pool is the sum of those of its lines that are here.
+        """
+        members: dict[tuple[UUID, str], list[Line]] = {}
+        for (tenant, key), line in self._lines.items():
+            used = held.get((tenant, key), 0)
+            right = replace(line, used=used, overhang=max(0, used - line.bounds.most))
+            self._lines[tenant, key] = right
+            if (cohort := self._cohorts.get(tenant)) is not None:
+                members.setdefault((cohort, key), []).append(right)
+        for place in self._pools:
+            pool = pool_of(members.get(place, []))
+            self._pools[place] = replace(pool, overhang=_pool_excess(pool))
+
     def keys_of(self, tenant: UUID) -> list[str]:
         """Return the types of which a tenant has a line."""
         return [key for owner, key in self._lines if owner == tenant]

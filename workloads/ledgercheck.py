@@ -1,4 +1,7 @@
-"""Recomputes the quota ledger from what attempts hold, and says every difference; 0 is how it must be."""
+"""Recomputes the quota ledger from what attempts hold, and says every difference; 0 is how it must be.
+
+A difference means a fault or a change by hand: it is said and never put right in silence, only by `repair`.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -9,11 +12,15 @@ import structlog
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
+from portal.core import audit
+from portal.core.hints import wake
+from portal.core.transactions import retried
 from portal.kube.quantity import parse_quantity
 from portal.kube.types import Pod
 from tenants.ledger import Line, line_faults, pool_faults, pool_of
-from tenants.models import LedgerCheck, PoolLine, QuotaLine, ResourceType
-from tenants.specs import FACTORS, PODS, Unit
+from tenants.models import Cohort, LedgerCheck, PoolLine, QuotaLine, ResourceType, Tenant
+from tenants.quotas import book_of, book_write, rows_ensured, tenants_locked
+from tenants.specs import FACTORS, PODS, QUEUE_WAKE, Unit
 from workloads.manifests import UID_ANNOTATION
 from workloads.models import Attempt
 
@@ -52,6 +59,28 @@ def check() -> list[Difference]:
     LedgerCheck.objects.update_or_create(id=1, defaults={"checked_at": Now(), "differences": kept})
     for fault in found[:MOST_LOGGED]:
         log.error("ledger_differs", **asdict(fault))
+    return found
+
+
+@retried
+def repair() -> list[Difference]:
+    """Make the rows say what is held, under the locks of all tenants; return what differed before.
+
+    Admission and release wait meanwhile. What differed, at most 200 of it, goes into the audit trail; the namespaces of
+    tenants whose overhang moved follow. Not to be called inside a transaction.
+    """
+    with transaction.atomic():
+        tenants = tenants_locked(list(Tenant.objects.values_list("pk", flat=True)))
+        found, held = differences(), _held()
+        if not found:
+            return []
+        rows_ensured(tenants, held.keys())
+        book = book_of(tenants, lock=True, cohort_ids=list(Cohort.objects.values_list("pk", flat=True)))
+        book.recount(held)
+        book_write(book)
+        told = {"differences": [asdict(fault) for fault in found[:MOST_KEPT]]}
+        audit.record(actor=None, action="ledger.repair", target=LedgerCheck(id=1), before=told)
+        wake(QUEUE_WAKE)
     return found
 
 

@@ -12,14 +12,14 @@ from django.test import Client
 
 from portal.core import leases
 from portal.core.leases import LeaseLost
-from portal.core.models import User
+from portal.core.models import AuditEntry, User
 from portal.kube.types import Container, ObjectMeta, Pod, PodSpec, PodStatus, ResourceAmounts
-from tenants.ledger import Bounds
+from tenants.ledger import Bounds, Pool
 from tenants.models import PoolLine, QuotaLine, Tenant
 from tenants.quotaservices import cohort_create, cohort_of_tenant_set, quota_set
 from tests.quota import set_limits, used_by
 from workloads.admission import QUEUE
-from workloads.ledgercheck import Difference, cluster_differences, differences
+from workloads.ledgercheck import Difference, cluster_differences, differences, repair
 from workloads.models import Attempt, Workload
 from workloads.settling import settle
 from workloads.tasks import check_ledger
@@ -210,6 +210,65 @@ def test_the_command_says_every_difference_and_fails(tenant: Tenant, held: Attem
     with pytest.raises(CommandError):
         call_command("ledger", "check", "--rows-only", stdout=said)
     assert said.getvalue() == "vision gpus used: says 4, counted 2\n1 differences\n"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_command_puts_lines_and_pools_right_and_the_audit_trail_keeps_what_they_said(
+    tenant: Tenant, held: Attempt, platform_admin: User
+) -> None:
+    cohort = cohort_create(actor=platform_admin, name="research")
+    cohort_of_tenant_set(actor=platform_admin, tenant=tenant, cohort=cohort)
+    quota_set(actor=platform_admin, tenant=tenant, bounds={"gpus": Bounds(nominal=4, lend_limit=3)})
+    QuotaLine.objects.filter(tenant=tenant, type__key="gpus").update(used=0)
+    QuotaLine.objects.filter(tenant=tenant, type__key="pods").delete()
+    PoolLine.objects.filter(cohort=cohort, type__key="gpus").update(used=0, lendable=1)
+    said = StringIO()
+    call_command("ledger", "repair", "--rows-only", stdout=said)
+    assert "put right: vision gpus used: says 0, counted 2\n" in said.getvalue()
+    assert "put right: research gpus lendable: says 1, counted 3\n" in said.getvalue()
+    assert said.getvalue().endswith("\n0 differences\n")
+    pool = PoolLine.objects.get(cohort=cohort, type__key="gpus").pool
+    assert (used_by(tenant)["gpus"], used_by(tenant)["pods"], pool) == (2, 1, Pool(lendable=3, used=1))
+    [entry] = AuditEntry.objects.filter(action="ledger.repair")
+    fault = {"owner": "vision", "key": "gpus", "what": "used", "said": 0, "counted": 2}
+    assert entry.before is not None
+    assert fault in entry.before["differences"]
+    release(held)
+    assert settle() == 1
+    assert differences() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_held_above_the_limit_becomes_an_overhang_when_it_is_put_right(
+    tenant: Tenant, held: Attempt, platform_admin: User
+) -> None:
+    QuotaLine.objects.filter(tenant=tenant, type__key="gpus").update(used=0, nominal=1, overhang=0)
+    repair()
+    line = QuotaLine.objects.get(tenant=tenant, type__key="gpus")
+    assert (line.used, line.overhang, differences()) == (2, 1, [])
+    before = tenant.generation
+    tenant.refresh_from_db()
+    assert tenant.generation > before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_where_nothing_differs_nothing_is_put_right_and_nothing_recorded(tenant: Tenant, held: Attempt) -> None:
+    assert repair() == []
+    assert not AuditEntry.objects.filter(action="ledger.repair").exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_bounds_can_be_changed_again_after_a_pool_that_said_too_little_was_put_right(
+    tenant: Tenant, held: Attempt, platform_admin: User
+) -> None:
+    cohort = cohort_create(actor=platform_admin, name="research")
+    cohort_of_tenant_set(actor=platform_admin, tenant=tenant, cohort=cohort)
+    quota_set(actor=platform_admin, tenant=tenant, bounds={"gpus": Bounds(nominal=4, lend_limit=4)})
+    PoolLine.objects.filter(cohort=cohort, type__key="gpus").update(used=0)  # of 2
+    repair()
+    quota_set(actor=platform_admin, tenant=tenant, bounds={"gpus": Bounds(nominal=4)})
+    pool = PoolLine.objects.get(cohort=cohort, type__key="gpus").pool
+    assert (pool, differences()) == (Pool(), [])
 
 
 def test_an_unknown_pod_is_no_reason_to_stop(tenant: Tenant) -> None:

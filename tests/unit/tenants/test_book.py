@@ -131,3 +131,34 @@ def test_a_copy_is_worked_on_alone_and_knows_its_own_changes() -> None:
     copy.join(UUID(int=9), OTHER)
     assert (book.pair(VISION, GPUS).line.used, copy.pair(VISION, GPUS).line.used) == (1, 6)
     assert book.cohort_of(UUID(int=9)) is None
+
+
+def test_a_recount_makes_lines_and_pools_say_what_is_held_whatever_they_said_before() -> None:
+    lines = {
+        (VISION, GPUS): line(4, 2, used=1),
+        (VISION, PODS): line(10, used=3, overhang=2),
+        (SPEECH, GPUS): line(2, 0, 2, used=0),
+        (UUID(int=9), GPUS): line(1, used=0),
+    }
+    pools = {(COHORT, GPUS): Pool(lendable=7, used=0, overhang=5), (OTHER, GPUS): Pool(lendable=1, used=1)}
+    book = Book(lines, pools, {VISION: COHORT, SPEECH: COHORT})
+    book.recount({(VISION, GPUS): 5, (SPEECH, GPUS): 2, (UUID(int=9), GPUS): 3})
+    assert book.changed_lines() == {
+        (VISION, GPUS): line(4, 2, used=5),
+        (VISION, PODS): line(10),
+        (SPEECH, GPUS): line(2, 0, 2, used=2),
+        (UUID(int=9), GPUS): line(1, used=3, overhang=2),
+    }
+    assert book.changed_pools() == {
+        (COHORT, GPUS): Pool(lendable=2, used=3, overhang=1),
+        (OTHER, GPUS): Pool(),
+    }
+    assert book.tenants_with_other_bounds() == {VISION, UUID(int=9)}
+
+
+def test_a_recount_of_rows_that_are_right_changes_nothing() -> None:
+    book = together()
+    book.charge(VISION, {GPUS: 5, PODS: 1})
+    right = book.copy()
+    right.recount({(VISION, GPUS): 5, (VISION, PODS): 1})
+    assert (right.changed_lines(), right.changed_pools()) == ({}, {})
