@@ -10,7 +10,7 @@ from django.db.models import F
 from django.utils.translation import gettext as _
 
 from portal.core import audit, policy
-from portal.core.errors import Conflict, Rejected, Text, reject
+from portal.core.errors import Conflict, NotVisible, Rejected, Text, reject
 from portal.core.models import User
 from portal.core.policy import Action
 from portal.core.transactions import retried
@@ -73,12 +73,14 @@ def type_create(*, actor: User, kube_name: str, draft: Draft, key: str = "", gpu
 def type_update(*, actor: User, found: ResourceType, draft: Draft) -> ResourceType:
     """Change what a resource type is called, its largest amount in a pod, its price or place; its name stays.
 
-    Raises Denied, Rejected by field.
+    Raises Denied, Rejected by field, NotVisible where it was removed meanwhile.
     """
     policy.require(actor, Action.TYPE_EDIT)
     reject(_draft_errors(draft, Unit(found.unit)))
     with transaction.atomic():
-        locked = ResourceType.objects.select_for_update(no_key=True).get(pk=found.pk)
+        locked = ResourceType.objects.select_for_update(no_key=True).filter(pk=found.pk).first()
+        if locked is None:
+            raise NotVisible
         before = _told(locked)
         for name, value in draft.values().items():
             setattr(locked, name, value)

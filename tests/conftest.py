@@ -13,7 +13,8 @@ import portal.celery  # noqa: F401 (tasks go to our broker)
 from portal.core.models import PlatformRole, User
 from portal.kube.fake import FakeKube
 from tenants import quotas
-from tenants.models import Membership, QuotaLine, ResourceType, Tenant
+from tenants.models import Cohort, Membership, QuotaLine, ResourceType, Tenant
+from tenants.quotaservices import cohort_create, cohort_of_tenant_set
 from tenants.specs import CPU, GPUS, MEMORY, PODS, Amounts
 from workloads import asks, specs
 from workloads.models import Attempt, Template, TemplateVersion, Workload
@@ -110,6 +111,21 @@ def client_of() -> Callable[[User], Client]:
         return client
 
     return signed_in
+
+
+@pytest.fixture
+def admin(platform_admin: User, client_of: Callable[[User], Client]) -> Client:
+    """The client of an administrator of the platform."""
+    return client_of(platform_admin)
+
+
+@pytest.fixture
+def cohort(platform_admin: User, tenant: Tenant, other_tenant: Tenant) -> Cohort:
+    """A cohort of `tenant` and `other_tenant`, which lend and borrow nothing yet."""
+    made = cohort_create(actor=platform_admin, name="research")
+    for member in (tenant, other_tenant):
+        cohort_of_tenant_set(actor=platform_admin, tenant=member, cohort=made)
+    return made
 
 
 @pytest.fixture

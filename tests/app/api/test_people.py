@@ -18,11 +18,6 @@ pytestmark = pytest.mark.django_db
 CLIENT = Callable[[User], Client]
 
 
-@pytest.fixture
-def admin(platform_admin: User, client_of: CLIENT) -> Client:
-    return client_of(platform_admin)
-
-
 def send(client: Client, method: str, path: str, body: Any = None, **headers: str) -> Any:
     call = getattr(client, method)
     return call(f"/api/v1/{path}", body or {}, content_type="application/json", headers=headers)

@@ -18,11 +18,6 @@ pytestmark = pytest.mark.django_db
 ClientOf = Callable[[User], Client]
 
 
-@pytest.fixture
-def admin(platform_admin: User, client_of: ClientOf) -> Client:
-    return client_of(platform_admin)
-
-
 def line(answer: Any, key: str) -> dict[str, Any]:
     found: dict[str, Any] = next(row for row in answer.json()["lines"] if row["type"] == key)
     return found

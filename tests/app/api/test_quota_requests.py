@@ -27,11 +27,6 @@ def asker(client_of: ClientOf, owner: User) -> Client:
     return client_of(owner)
 
 
-@pytest.fixture
-def admin(client_of: ClientOf, platform_admin: User) -> Client:
-    return client_of(platform_admin)
-
-
 def test_a_request_is_made_once_for_a_key_and_shown_with_its_evidence(asker: Client, tenant: Tenant) -> None:
     first, again = (send(asker, "post", LIST, ASK, **{"Idempotency-Key": "k"}) for _ in range(2))
     assert (first.status_code, again["Idempotency-Replayed"]) == (201, "true")

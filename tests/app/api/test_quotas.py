@@ -12,7 +12,6 @@ from django.test.utils import CaptureQueriesContext
 
 from portal.core.models import User
 from tenants.models import Cohort, QuotaLine, Tenant
-from tenants.quotaservices import cohort_create, cohort_of_tenant_set
 from tests.app.api.test_people import send
 from tests.app.web.test_quotas import body as body_of
 from tests.app.web.test_quotas import fill
@@ -20,19 +19,6 @@ from workloads.models import Attempt, Workload
 
 pytestmark = pytest.mark.django_db
 ClientOf = Callable[[User], Client]
-
-
-@pytest.fixture
-def admin(platform_admin: User, client_of: ClientOf) -> Client:
-    return client_of(platform_admin)
-
-
-@pytest.fixture
-def cohort(platform_admin: User, tenant: Tenant, other_tenant: Tenant) -> Cohort:
-    made = cohort_create(actor=platform_admin, name="research")
-    for member in (tenant, other_tenant):
-        cohort_of_tenant_set(actor=platform_admin, tenant=member, cohort=made)
-    return made
 
 
 def line(tenant: str = "vision", key: str = "gpus", **bounds: Any) -> dict[str, Any]:

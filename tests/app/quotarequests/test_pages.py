@@ -23,11 +23,6 @@ ClientOf = Callable[[User], Client]
 LIST = "/tenants/vision/quota/requests/"
 
 
-@pytest.fixture
-def admin(platform_admin: User, client_of: ClientOf) -> Client:
-    return client_of(platform_admin)
-
-
 def text_of(client: Client, path: str, status: int = 200) -> str:
     answer = client.get(path)
     assert answer.status_code == status

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from portal.core.models import User
 from tenants.ledger import Bounds
 from tenants.models import Cohort, QuotaLine, Tenant
-from tenants.quotaservices import cohort_of_tenant_set, quota_set
+from tenants.quotaservices import quota_set
 from tests.quota import limits_of
 from workloads.models import Attempt, Workload
 
@@ -20,18 +20,10 @@ ClientOf = Callable[[User], Client]
 
 
 @pytest.fixture
-def admin(platform_admin: User, client_of: ClientOf) -> Client:
-    return client_of(platform_admin)
-
-
-@pytest.fixture
-def cohort(platform_admin: User, tenant: Tenant, other_tenant: Tenant) -> Cohort:
-    made = Cohort.objects.create(name="research")
-    for member in (tenant, other_tenant):
-        cohort_of_tenant_set(actor=platform_admin, tenant=member, cohort=made)
+def cohort(cohort: Cohort, platform_admin: User, tenant: Tenant, other_tenant: Tenant) -> Cohort:
     quota_set(actor=platform_admin, tenant=other_tenant, bounds={"gpus": Bounds(nominal=4, lend_limit=4)})
     quota_set(actor=platform_admin, tenant=tenant, bounds={"gpus": Bounds(nominal=4, borrow_limit=2)})
-    return made
+    return cohort
 
 
 def form_of(tenant: Tenant, **changes: Any) -> dict[str, Any]:

@@ -22,14 +22,11 @@ MakeWorkload = Callable[..., Workload]
 
 
 @pytest.fixture
-def cohort(platform_admin: User, tenant: Tenant, other_tenant: Tenant) -> Cohort:
+def cohort(cohort: Cohort, platform_admin: User, tenant: Tenant, other_tenant: Tenant) -> Cohort:
     """A cohort of `tenant`, which may borrow two GPUs, and `other_tenant`, which lends three of four."""
-    made = cohort_create(actor=platform_admin, name="research")
-    for member in (tenant, other_tenant):
-        cohort_of_tenant_set(actor=platform_admin, tenant=member, cohort=made)
     quota_set(actor=platform_admin, tenant=tenant, bounds={"gpus": Bounds(nominal=4, borrow_limit=2)})
     quota_set(actor=platform_admin, tenant=other_tenant, bounds={"gpus": Bounds(nominal=4, lend_limit=3)})
-    return made
+    return cohort
 
 
 def line_of(tenant: Tenant, key: str = "gpus") -> tuple[int, int, int]:

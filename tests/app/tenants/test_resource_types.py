@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from gpu.models import Node
-from portal.core.errors import Conflict, Denied, Rejected
+from portal.core.errors import Conflict, Denied, NotVisible, Rejected
 from portal.core.models import AuditEntry, User
 from tenants.ledger import Bounds
 from tenants.models import ResourceType, Tenant
@@ -23,11 +23,6 @@ FPGA = Draft(label_en="FPGA U250", label_zh="U250 加速卡")
 @pytest.fixture
 def fpga(platform_admin: User) -> ResourceType:
     return type_create(actor=platform_admin, kube_name="xilinx.com/fpga-u250", draft=FPGA)
-
-
-@pytest.fixture
-def admin(platform_admin: User, client_of: ClientOf) -> Client:
-    return client_of(platform_admin)
 
 
 def test_a_type_is_added_with_what_follows_from_its_name(fpga: ResourceType) -> None:
@@ -81,6 +76,15 @@ def test_a_type_of_which_a_tenant_has_quota_stays_until_that_is_taken_away(
     quota_set(actor=platform_admin, tenant=tenant, bounds={fpga.key: Bounds()})
     type_delete(actor=platform_admin, found=fpga)
     assert not ResourceType.objects.filter(key=fpga.key).exists()
+
+
+def test_a_change_of_a_type_that_another_admin_removed_meanwhile_is_told_that_it_is_gone(
+    platform_admin: User, fpga: ResourceType
+) -> None:
+    stale = ResourceType.objects.get(pk=fpga.pk)
+    type_delete(actor=platform_admin, found=fpga)
+    with pytest.raises(NotVisible):
+        type_update(actor=platform_admin, found=stale, draft=FPGA)
 
 
 def test_what_comes_with_berth_cannot_be_removed(platform_admin: User) -> None:

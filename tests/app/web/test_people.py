@@ -18,11 +18,6 @@ NEW = {"username": "newcomer", "full_name": "New Comer", "email": "new@example.o
 CHOSEN = "a long enough phrase"
 
 
-@pytest.fixture
-def admin(client_of: Callable[[User], Client], platform_admin: User) -> Client:
-    return client_of(platform_admin)
-
-
 def link_in(page: str) -> str:
     found = re.search(r"http://testserver(/accounts/welcome/[^<\"]+)", page)
     assert found

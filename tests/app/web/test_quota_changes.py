@@ -15,26 +15,13 @@ from portal.core.models import ClusterStatus, User
 from portal.web import quotachanges
 from tenants.ledger import Bounds
 from tenants.models import Cohort, QuotaLine, Tenant
-from tenants.quotaservices import cohort_create, cohort_of_tenant_set, quota_set
+from tenants.quotaservices import quota_set
 from tests.app.web.test_quotas import body
 from workloads.models import Attempt, Workload
 
 pytestmark = pytest.mark.django_db
 ClientOf = Callable[[User], Client]
 HEAD = "tenant,type,nominal,borrow_limit,lend_limit\n"
-
-
-@pytest.fixture
-def admin(platform_admin: User, client_of: ClientOf) -> Client:
-    return client_of(platform_admin)
-
-
-@pytest.fixture
-def cohort(platform_admin: User, tenant: Tenant, other_tenant: Tenant) -> Cohort:
-    made = cohort_create(actor=platform_admin, name="research")
-    for member in (tenant, other_tenant):
-        cohort_of_tenant_set(actor=platform_admin, tenant=member, cohort=made)
-    return made
 
 
 def rows(admin: Client, query: str = "?type=gpus", **cells: str) -> Any:
