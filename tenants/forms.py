@@ -29,6 +29,31 @@ class RejectingForm(forms.Form):
                 self.add_error(name if name in self.fields else None, str(text))
 
 
+class ExcessField(forms.TypedChoiceField):
+    """What becomes of what is held beyond a new limit; without a choice the change is refused.
+
+    With `refuse` that can be chosen as well, and is.
+    """
+
+    _WAYS = (
+        (specs.Excess.REFUSE.value, _("Say so, and change nothing")),
+        (specs.Excess.KEEP.value, _("Keep it until its work ends")),
+        (specs.Excess.DRAIN.value, _("Stop it: low priority first, then the newest; it waits in the queue again")),
+    )
+
+    def __init__(self, *, refuse: bool) -> None:
+        super().__init__(
+            label=_("What is held beyond a new limit"),
+            choices=self._WAYS if refuse else self._WAYS[1:],
+            coerce=specs.Excess,
+            empty_value=specs.Excess.REFUSE,
+            initial=specs.Excess.REFUSE.value if refuse else None,
+            required=False,
+            widget=forms.RadioSelect,
+            help_text=_("New work waits until the tenant is below its limits again."),
+        )
+
+
 class NewTenantForm(RejectingForm):
     """A tenant to be: its slug, which names the namespace for ever, and a nominal quota of each resource type."""
 
@@ -80,18 +105,7 @@ class TenantForm(RejectingForm):
         required=False,
         help_text=_("One more is refused at submission. Empty: no bound"),
     )
-    excess = forms.ChoiceField(
-        label=_("What is held beyond a new limit"),
-        choices=[
-            (specs.Excess.REFUSE.value, _("Say so, and change nothing")),
-            (specs.Excess.KEEP.value, _("Keep it until its work ends")),
-            (specs.Excess.DRAIN.value, _("Stop it: low priority first, then the newest; it waits in the queue again")),
-        ],
-        initial=specs.Excess.REFUSE.value,
-        required=False,
-        widget=forms.RadioSelect,
-        help_text=_("New work waits until the tenant is below its limits again."),
-    )
+    excess = ExcessField(refuse=True)
 
     def __init__(self, *args: Any, tenant: Tenant, types: Sequence[ResourceType], **kwargs: Any) -> None:
         lines = {line.type_id: line for line in kwargs.pop("lines")}
@@ -108,10 +122,6 @@ class TenantForm(RejectingForm):
     def rows(self) -> list[tuple[ResourceType, list[forms.BoundField]]]:
         """Return the fields of each resource type."""
         return [(found, [self[f"{found.key}-{bound}"] for bound, _label in self._bounds]) for found in self._types]
-
-    def excess_chosen(self) -> specs.Excess:
-        """Return what a form that is valid says of what is held beyond a limit."""
-        return specs.Excess(self.cleaned_data["excess"] or specs.Excess.REFUSE)
 
     def rules(self) -> dict[str, Any]:
         """Return the rules of a form that is valid."""

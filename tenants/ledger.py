@@ -361,7 +361,9 @@ def _with_member(pool: Pool, line: Line) -> Pool:
 
 
 def _without_member(pool: Pool, line: Line) -> Pool:
-    return replace(pool, lendable=pool.lendable - line.bounds.lend_limit, used=pool.used - line.pooled)
+    """A pool that said less than its members do stops at 0, as in `_moved`."""
+    lendable = max(0, pool.lendable - line.bounds.lend_limit)
+    return replace(pool, lendable=lendable, used=max(0, pool.used - line.pooled))
 
 
 def _pool_excess(pool: Pool) -> int:

@@ -4,7 +4,7 @@ Both go the same way over a `Book`: the first over one that is not locked and is
 """
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from uuid import UUID
 
@@ -18,17 +18,18 @@ from portal.core.models import AuditEntry, User
 from portal.core.policy import Action
 from portal.core.transactions import retried
 from tenants import quotas
+from tenants.drains import Victim, chosen, drain
 from tenants.ledger import Book, Bounds, NeedsChoice, Pair, Pool
 from tenants.models import Cohort, ResourceType, Tenant
-from tenants.quotaservices import bound_errors, needs_choice, types_by_key
-from tenants.specs import QUEUE_WAKE, Unit
+from tenants.quotaservices import bound_errors, needs_choice, stopped_told, types_by_key
+from tenants.specs import QUEUE_WAKE, Excess, Unit
 
 MOST_LINES = 20_000
-KEEP = "keep"
+EXCESS = "excess"  # where it is said that a choice is wanted
 
 Line = tuple[str, str]  # a tenant's slug and the key of a resource type
 Wanted = Mapping[Line, Mapping[str, int]]  # the bounds to set there, named as `Bounds` has them; others stay
-Errors = Mapping[Line, Mapping[str, list[Text]]]  # what is wrong there, by "tenant", "type", a bound's name or "keep"
+Errors = Mapping[Line, Mapping[str, list[Text]]]  # what is wrong there, by "tenant", "type", a bound's name or EXCESS
 
 
 class LinesRejected(Rejected):
@@ -77,16 +78,29 @@ class PoolChange:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a change does. `version` names the bounds that it starts from, of the lines that change."""
+    """What a change does. `version` names the bounds that it starts from, of the lines that change.
+
+    `stops` is the work that is stopped if what is held beyond the limits is to be drained.
+    """
 
     lines: list[LineChange]
     pools: list[PoolChange]
     version: str
+    stops: Sequence[Victim] = ()
 
     @property
-    def must_keep(self) -> list[LineChange]:
-        """The lines after which more is held than is allowed."""
+    def excessive(self) -> list[LineChange]:
+        """The lines after which more is held than is allowed and was before."""
         return [line for line in self.lines if line.kept or line.kept_in_cohort]
+
+    @property
+    def beyond(self) -> dict[UUID, dict[str, int]]:
+        """What each tenant would hold beyond its own limits of the types that change."""
+        found: dict[UUID, dict[str, int]] = {}
+        for line in self.lines:
+            if line.after.line.overhang:
+                found.setdefault(line.tenant.pk, {})[line.type.key] = line.after.line.overhang
+        return found
 
     @property
     def bounds(self) -> dict[tuple[UUID, str], Bounds]:
@@ -95,19 +109,20 @@ class Preview:
 
 
 def quotas_preview(*, actor: User, wanted: Wanted) -> Preview:
-    """Return what setting these bounds would do. Nothing is written; five statements. Raises Denied, LinesRejected."""
+    """Return what setting these bounds would do. Nothing is written; six statements. Raises Denied, LinesRejected."""
     policy.require(actor, Action.TENANT_EDIT_LIMITS)
     tenants = list(Tenant.objects.filter(slug__in=_slugs(wanted)))
-    return _rebound(tenants, wanted, quotas.book_of(tenants))
+    found = _rebound(tenants, wanted, quotas.book_of(tenants))
+    return replace(found, stops=chosen(found.beyond))
 
 
 @retried
-def quotas_set(*, actor: User, wanted: Wanted, seen: str | None = None, keep: bool = False) -> Preview:
+def quotas_set(*, actor: User, wanted: Wanted, seen: str | None = None, excess: Excess = Excess.REFUSE) -> Preview:
     """Set these bounds; return what that did. The queue is woken and the namespaces follow.
 
     `seen` is the version of a preview: with one that is not of now, raises Conflict. Where more is held than would be
-    allowed, `keep` must be said. Raises Denied, LinesRejected; then nothing is written. A constant number of
-    statements.
+    allowed, `excess` must say what becomes of it (see `quota_set`). Raises Denied, LinesRejected; then nothing is
+    written. A constant number of statements.
     """
     policy.require(actor, Action.TENANT_EDIT_LIMITS)
     with transaction.atomic():
@@ -118,12 +133,13 @@ def quotas_set(*, actor: User, wanted: Wanted, seen: str | None = None, keep: bo
         done = _rebound(tenants, wanted, book)
         if seen is not None and seen != done.version:
             raise Conflict(_("These quotas were changed meanwhile. Look again at what your change does."))
-        if done.must_keep and not keep:
-            raise LinesRejected({_line(found): {KEEP: [_excess(found)]} for found in done.must_keep})
+        if done.excessive and excess is Excess.REFUSE:
+            raise LinesRejected({_line(found): {EXCESS: [_excess(found)]} for found in done.excessive})
         quotas.book_write(book)
-        _record(actor, done.lines)
+        stopped = drain(actor, done.beyond) if excess is Excess.DRAIN else []
+        _record(actor, done.lines, stopped)
         wake(QUEUE_WAKE)
-    return done
+    return replace(done, stops=stopped)
 
 
 def _slugs(wanted: Wanted) -> set[str]:
@@ -195,16 +211,21 @@ def _excess(change: LineChange) -> Text:
     return needs_choice(Unit(change.type.unit), NeedsChoice(change.kept, change.kept_in_cohort))
 
 
-def _record(actor: User, lines: Iterable[LineChange]) -> None:
+def _record(actor: User, lines: Iterable[LineChange], stopped: Iterable[Victim]) -> None:
     """Append an entry to the audit trail for each tenant. One statement."""
     by_tenant: dict[UUID, list[LineChange]] = {}
     for line in lines:
         by_tenant.setdefault(line.tenant.pk, []).append(line)
-    audit.record_all(_entry(actor, changed) for changed in by_tenant.values())
+    victims: dict[UUID, list[Victim]] = {}
+    for victim in stopped:
+        victims.setdefault(victim.tenant_id, []).append(victim)
+    audit.record_all(_entry(actor, changed, victims.get(tenant_id, [])) for tenant_id, changed in by_tenant.items())
 
 
-def _entry(actor: User, changed: list[LineChange]) -> AuditEntry:
+def _entry(actor: User, changed: list[LineChange], stopped: list[Victim]) -> AuditEntry:
     before = {line.type.key: asdict(line.before.line.bounds) for line in changed}
     after = {line.type.key: asdict(line.after.line.bounds) for line in changed}
-    tenant, told = changed[0].tenant, {"before": {"quota": before}, "after": {"quota": after}}
-    return audit.entry(actor=actor, action="tenant.quota", target=tenant, tenant_id=tenant.pk, **told)
+    tenant, said = changed[0].tenant, {"quota": after, **stopped_told(stopped)}
+    return audit.entry(
+        actor=actor, action="tenant.quota", target=tenant, tenant_id=tenant.pk, before={"quota": before}, after=said
+    )

@@ -89,7 +89,7 @@ def excess_drained(actor: User, tenant: Tenant, keys: Iterable[str]) -> list[Vic
     """
     lines = QuotaLine.objects.filter(tenant=tenant, type__key__in=list(keys), overhang__gt=0)
     beyond = dict(lines.values_list("type__key", "overhang"))
-    return drain(actor, tenant, beyond) if beyond else []
+    return drain(actor, {tenant.pk: beyond}) if beyond else []
 
 
 def stopped_told(victims: Sequence[Victim]) -> dict[str, list[str]]:
@@ -189,17 +189,22 @@ def _choice_errors(
     errors: dict[str, list[Text]] = {
         key: [needs_choice(Unit(types[key].unit), choice)] for key, choice in choices.items()
     }
-    victims = chosen(tenant, {key: choice.line_excess for key, choice in choices.items() if choice.line_excess})
-    if victims:
-        names = [f"{victim.name} ({victim.owner})" for victim in victims[:MOST_NAMED]]
-        said = {"n": len(victims), "names": ", ".join(names) + ("…" if len(victims) > MOST_NAMED else "")}
-        text = ngettext(
-            "To stop what is beyond means to stop %(n)d workload, which then waits again: %(names)s",
-            "To stop what is beyond means to stop %(n)d workloads, which then wait again: %(names)s",
-            len(victims),
-        )
-        errors["excess"] = [text % said]
+    beyond = {key: choice.line_excess for key, choice in choices.items() if choice.line_excess}
+    if victims := chosen({tenant.pk: beyond} if beyond else {}):
+        errors["excess"] = [stopping_text(victims)]
     return errors
+
+
+def stopping_text(victims: Sequence[Victim]) -> Text:
+    """Return how much work would be stopped, and which, the first ten by name."""
+    names = [f"{victim.name} ({victim.owner})" for victim in victims[:MOST_NAMED]]
+    said = {"n": len(victims), "names": ", ".join(names) + ("…" if len(victims) > MOST_NAMED else "")}
+    text = ngettext(
+        "To stop what is beyond means to stop %(n)d workload, which then waits again: %(names)s",
+        "To stop what is beyond means to stop %(n)d workloads, which then wait again: %(names)s",
+        len(victims),
+    )
+    return text % said
 
 
 def needs_choice(unit: Unit, choice: NeedsChoice) -> Text:

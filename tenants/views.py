@@ -66,7 +66,7 @@ def edit(request: HttpRequest, slug: str) -> HttpResponse:
     form = tenant_form(tenant, request.POST or None)
     if form.is_valid():
         wanted = {"name": form.cleaned_data["name"], "quota": form.quota(), "rules": form.rules()}
-        wanted["excess"] = form.excess_chosen()
+        wanted["excess"] = form.cleaned_data["excess"]
         if stored(form, lambda: services.tenant_update(actor=user, tenant=tenant, **wanted)):
             messages.success(request, _("The limits of %(tenant)s are changed.") % {"tenant": slug})
             return redirect("tenants:quota", slug)

@@ -98,10 +98,9 @@ class Plan:
 
 def plan(snapshot: Snapshot) -> Plan:
     """Return the plan for a snapshot. Linear in the number of waiting workloads and of nodes."""
-    everybody = _everybody_waits(snapshot)
+    everybody, room = _everybody_waits(snapshot), _Room(snapshot)
     if everybody is not None:
-        return Plan(wait={item.id: everybody for item in snapshot.waiting if not item.blocked})
-    room = _Room(snapshot)
+        return Plan(wait={item.id: room.beyond(item) or everybody for item in snapshot.waiting if not item.blocked})
     result = Plan()
     for item in snapshot.waiting:
         if item.blocked:
@@ -159,8 +158,7 @@ class _Room:
         if not item.classes:
             return item
         placed = [item._replace(asks={**item.asks, key: item.asks.get(GPUS, 0)}) for key in item.classes]
-        who = Who(item.tenant_id, item.owner_id, item.priority)
-        possible = [one for one in placed if self._never(one, who) is None]
+        possible = [one for one in placed if self._never(one) is None]
         return next((one for one in possible if self._has_room(one)), (possible or placed)[0])
 
     def _has_room(self, item: Waiting) -> bool:
@@ -172,7 +170,7 @@ class _Room:
         if item.tenant_id not in self._ready:
             return _NOT_READY
         who = Who(item.tenant_id, item.owner_id, item.priority)
-        passed = self._never(item, who) or self._shut_out(item, who)
+        passed = self._never(item) or self._shut_out(item, who)
         if passed is not None:
             return passed
         wait = self._over_quota(item) or self._pool_is_kept(item) or self._no_capacity(item)
@@ -203,14 +201,18 @@ class _Room:
         self._holders_held_up.add((tenant, over.holder))
         return _over_share(over, self._words)
 
-    def _never(self, item: Waiting, who: Who) -> Wait | None:
-        """Return why it cannot start however long it waits, as things are; such a one holds up nobody."""
+    def beyond(self, item: Waiting) -> Wait | None:
+        """Return a wait for more than its tenant could ever hold, or its owner or its priority of that."""
         short = self._book.above_ceiling(item.tenant_id, item.asks)
         if short is not None:
             return self._over(short, item)
-        over = self._shares.never(who, item.asks)
-        if over is not None:
-            return _over_share(over, self._words)
+        over = self._shares.never(Who(item.tenant_id, item.owner_id, item.priority), item.asks)
+        return None if over is None else _over_share(over, self._words)
+
+    def _never(self, item: Waiting) -> Wait | None:
+        """Return why it cannot start however long it waits, as things are; such a one holds up nobody."""
+        if (wait := self.beyond(item)) is not None:
+            return wait
         if any(not self._lacking(size, item.asks) for size in self._node_sizes):
             return None
         lacking, largest = self._nearest(item.asks)

@@ -9,7 +9,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from tenants.forms import BOUNDS, RejectingForm, amount_field
+from tenants.forms import BOUNDS, ExcessField, RejectingForm, amount_field
 from tenants.models import ResourceType
 from tenants.quotabulk import Errors, LinesRejected
 from tenants.quotatable import TableRow
@@ -131,6 +131,12 @@ class BulkForm(RejectingForm):
         if how == "percent":
             return int((Decimal(now) * amount / 100).to_integral_value(ROUND_FLOOR))
         return int(now + amount if how == "by" else amount)
+
+
+class ExcessForm(forms.Form):
+    """What a preview asks where more is held than would be allowed."""
+
+    excess = ExcessField(refuse=False)
 
 
 def told_errors(errors: Errors) -> list[str]:

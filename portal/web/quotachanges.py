@@ -22,14 +22,13 @@ from portal.core.errors import Conflict
 from portal.core.models import User
 from portal.core.policy import Action
 from portal.core.routes import person, route
-from portal.web.quota_forms import BulkForm, RowsForm, cells_named, told_errors
+from portal.web.quota_forms import BulkForm, ExcessForm, RowsForm, cells_named, told_errors
 from portal.web.quotas import Listing, listing_of, sums_of, table_page
 from tenants import quotacsv
 from tenants.forms import BOUNDS, RejectingForm
 from tenants.gauges import amount_text
 from tenants.ledger import Bounds
 from tenants.quotabulk import (
-    KEEP,
     MOST_LINES,
     LineChange,
     LinesRejected,
@@ -40,9 +39,9 @@ from tenants.quotabulk import (
     quotas_set,
 )
 from tenants.quotacsv import CsvRejected, Problem
-from tenants.quotaservices import types_by_key
+from tenants.quotaservices import stopping_text, types_by_key
 from tenants.quotatable import Narrowing, quota_table
-from tenants.specs import Unit
+from tenants.specs import Excess, Unit
 from workloads.verdict import effect_of
 
 MOST_SHOWN = 200
@@ -120,7 +119,7 @@ def apply(request: HttpRequest) -> HttpResponse:
     back = listing_of(QueryDict(given.get("back", "").removeprefix("?"))).query(edit="")
     try:
         wanted = quotacsv.read(given.get("changes", "")).wanted
-        done = quotas_set(actor=user, wanted=wanted, seen=given.get("seen", ""), keep=KEEP in given)
+        done = quotas_set(actor=user, wanted=wanted, seen=given.get("seen", ""), excess=_excess(request))
     except Conflict as conflict:
         return _again(request, user, wanted, back=back, problem=str(conflict.message), status=409)
     except LinesRejected as rejected:
@@ -130,7 +129,17 @@ def apply(request: HttpRequest) -> HttpResponse:
         return redirect(reverse("quotas:list") + back)
     text = ngettext("%(n)d quota is changed.", "%(n)d quotas are changed.", len(done.lines))
     messages.success(request, text % {"n": len(done.lines)})
+    if done.stops:
+        text = ngettext(
+            "%(n)d workload is stopped and waits again.", "%(n)d workloads are stopped and wait again.", len(done.stops)
+        )
+        messages.info(request, text % {"n": len(done.stops)})
     return redirect(reverse("quotas:list") + back)
+
+
+def _excess(request: HttpRequest) -> Excess:
+    form = ExcessForm(request.POST)
+    return form.cleaned_data["excess"] if form.is_valid() else Excess.REFUSE
 
 
 def _bulk(request: HttpRequest, user: User, listing: Listing) -> HttpResponse:
@@ -182,7 +191,7 @@ def _preview_page(
     if len(changes.encode()) > MOST_HANDED_ON:
         messages.error(request, _("These are too many lines for one step. Change them in parts."))
         return redirect(reverse("quotas:list") + back)
-    needy = {id(line) for line in found.must_keep}
+    needy = {id(line) for line in found.excessive}
     lines = sorted(found.lines, key=lambda line: id(line) not in needy)
     context = {
         "lines": [_line_told(line) for line in lines[:MOST_SHOWN]],
@@ -192,7 +201,9 @@ def _preview_page(
         "pools": [_pool_told(pool) for pool in found.pools],
         "sums": _sums_after(user, found),
         "effect": effect_of(found.bounds),
-        "must_keep": found.must_keep,
+        "excessive": found.excessive,
+        "form": ExcessForm() if found.excessive else None,
+        "stops": stopping_text(found.stops) if found.stops else "",
         "changes": changes,
         "seen": found.version,
         "back": back,

@@ -21,9 +21,11 @@ from portal.core.errors import Rejected, Text
 from portal.core.policy import Action
 from portal.web.quotas import csv_file
 from tenants.api.quotashapes import BoundsSerializer, amount
+from tenants.api.shapes import excess_field
 from tenants.quotabulk import MOST_LINES, LineChange, LinesRejected, PoolChange, Preview, quotas_preview, quotas_set
 from tenants.quotacsv import BOUNDS
 from tenants.quotatable import FIRST, Narrowing, Place, TableRow, quota_table
+from tenants.specs import Excess
 from workloads.api.strict import StrictSerializer, TextField
 from workloads.verdict import Effect, effect_of
 
@@ -66,9 +68,7 @@ class QuotasToSetSerializer(StrictSerializer):
     """Lines to set, all of them or none."""
 
     changes = serializers.ListField(child=LineToSetSerializer(), max_length=MOST_LINES)
-    keep = serializers.BooleanField(
-        default=False, help_text="Where more is held than would be allowed: let it be used up instead of refusing."
-    )
+    excess = excess_field()
     dry_run = serializers.BooleanField(default=False, help_text="Only tell what would change.")
     version = TextField(
         required=False, max_length=64, help_text="Of a dry run: refuse (409) if the bounds are others by now."
@@ -105,6 +105,15 @@ class SetPoolSerializer(serializers.Serializer[Any]):
     used = serializers.IntegerField()
 
 
+class StoppedSerializer(serializers.Serializer[Any]):
+    """A workload that goes back to the queue."""
+
+    id = serializers.UUIDField()
+    tenant = serializers.CharField()
+    name = serializers.CharField()
+    owner = serializers.CharField(help_text="A user name.")
+
+
 class QuotasSetSerializer(serializers.Serializer[Any]):
     """What a change does; `version` names the bounds that it started from."""
 
@@ -112,6 +121,7 @@ class QuotasSetSerializer(serializers.Serializer[Any]):
     version = serializers.CharField()
     lines = SetLineSerializer(many=True)
     pools = SetPoolSerializer(many=True)
+    stops = StoppedSerializer(many=True, help_text="What `drain` would stop; in an answer of a change, what it has.")
     would_start = serializers.IntegerField(
         allow_null=True, help_text="Waiting workloads that would start; null in an answer that says what was done."
     )
@@ -135,7 +145,7 @@ class QuotasView(ApiView):
     def post(self, request: Request) -> Response:
         """Set quotas of many tenants, all or none, or tell with `dry_run` what that would do; platform admins only.
 
-        Where more is held than would be allowed, the change is refused unless `keep` is true.
+        Where more is held than would be allowed, the change is refused unless `excess` says what becomes of it.
         """
         user = caller(request)
         policy.require(user, Action.TENANT_EDIT_LIMITS)
@@ -152,7 +162,8 @@ class QuotasView(ApiView):
             if values["dry_run"]:
                 found = quotas_preview(actor=user, wanted=wanted)
                 return _answer(found, effect_of(found.bounds))
-            return _answer(quotas_set(actor=user, wanted=wanted, seen=values.get("version"), keep=values["keep"]), None)
+            excess = Excess(values["excess"])
+            return _answer(quotas_set(actor=user, wanted=wanted, seen=values.get("version"), excess=excess), None)
         except LinesRejected as rejected:
             raise Rejected(_by_index(rejected, places)) from rejected
 
@@ -187,6 +198,7 @@ def _answer(found: Preview, effect: Effect | None) -> Response:
         "version": found.version,
         "lines": [_line(line) for line in found.lines],
         "pools": [_pool(pool) for pool in found.pools],
+        "stops": _stops(found),
         "would_start": effect.starts if effect else None,
         "would_never_fit": effect.never if effect else None,
     }
@@ -203,6 +215,13 @@ def _line(line: LineChange) -> dict[str, Any]:
         "kept": line.kept,
         "kept_in_cohort": line.kept_in_cohort,
     }
+
+
+def _stops(found: Preview) -> list[dict[str, Any]]:
+    slugs = {line.tenant.pk: line.tenant.slug for line in found.lines}
+    return [
+        {"id": each.id, "tenant": slugs[each.tenant_id], "name": each.name, "owner": each.owner} for each in found.stops
+    ]
 
 
 def _pool(pool: PoolChange) -> dict[str, Any]:

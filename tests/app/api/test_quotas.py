@@ -76,7 +76,7 @@ def test_a_dry_run_tells_and_the_change_with_its_version_does_it(admin: Client, 
     assert again.status_code == 409
 
 
-def test_below_what_is_held_keep_must_be_said(
+def test_below_what_is_held_the_choice_must_be_said(
     admin: Client,
     tenant: Tenant,
     owner: User,
@@ -86,9 +86,17 @@ def test_below_what_is_held_keep_must_be_said(
     admit(make_workload(tenant, owner, gpus=3))
     body = {"changes": [line(key="pods", nominal=9), line(nominal=1)]}
     refused = send(admin, "post", "quotas/", body)
-    assert (refused.status_code, [error["attr"] for error in refused.json()["errors"]]) == (400, ["changes.1.keep"])
-    kept = send(admin, "post", "quotas/", {**body, "keep": True}).json()
-    assert [found["kept"] for found in kept["lines"]] == [0, 2]
+    assert (refused.status_code, [error["attr"] for error in refused.json()["errors"]]) == (400, ["changes.1.excess"])
+    told = send(admin, "post", "quotas/", {**body, "dry_run": True}).json()
+    assert [(found["tenant"], found["name"], found["owner"]) for found in told["stops"]] == [
+        ("vision", "hello", "owner")
+    ]
+    assert send(admin, "post", "quotas/", {**body, "excess": "all"}).status_code == 400
+    kept = send(admin, "post", "quotas/", {**body, "excess": "keep"}).json()
+    assert ([found["kept"] for found in kept["lines"]], kept["stops"]) == ([0, 2], [])
+    drained = send(admin, "post", "quotas/", {"changes": [line(nominal=0)], "excess": "drain"}).json()
+    assert [found["id"] for found in drained["stops"]] == [found["id"] for found in told["stops"]]
+    assert Workload.objects.get().state == "queued"
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,10 @@ from tenants.ledger import Bounds
 from tenants.models import Cohort, PoolLine, QuotaLine, Tenant
 from tenants.quotabulk import LinesRejected, Preview, Wanted, quotas_preview, quotas_set
 from tenants.quotaservices import cohort_of_tenant_set, quota_set
+from tenants.specs import Excess
 from workloads.ledgercheck import differences
 from workloads.models import Attempt, Workload
+from workloads.specs import State
 
 pytestmark = pytest.mark.django_db
 Admit = Callable[..., Attempt]
@@ -113,14 +115,53 @@ def test_below_what_is_held_the_choice_to_keep_it_must_be_said(
     admit(make_workload(tenant, owner, gpus=3))
     wanted = {("vision", "gpus"): {"nominal": 1}, ("vision", "pods"): {"nominal": 9}}
     before, preview = stored(), quotas_preview(actor=platform_admin, wanted=wanted)
-    assert [(line.type.key, line.kept) for line in preview.must_keep] == [("gpus", 2)]
+    assert [(line.type.key, line.kept) for line in preview.excessive] == [("gpus", 2)]
     with pytest.raises(LinesRejected) as refused:
         quotas_set(actor=platform_admin, wanted=wanted, seen=preview.version)
-    assert [list(texts) for texts in refused.value.lines.values()] == [["keep"]]
+    assert [list(texts) for texts in refused.value.lines.values()] == [["excess"]]
     assert stored() == before
-    quotas_set(actor=platform_admin, wanted=wanted, seen=preview.version, keep=True)
+    quotas_set(actor=platform_admin, wanted=wanted, seen=preview.version, excess=Excess.KEEP)
     line = QuotaLine.objects.get(tenant=tenant, type__key="gpus")
     assert (line.nominal, line.used, line.overhang) == (1, 3, 2)
+
+
+def test_what_is_beyond_is_stopped_in_every_tenant_and_nowhere_else(
+    tenant: Tenant,
+    other_tenant: Tenant,
+    owner: User,
+    platform_admin: User,
+    make_workload: MakeWorkload,
+    admit: Admit,
+) -> None:
+    quotas_set(actor=platform_admin, wanted={("speech", "gpus"): {"nominal": 4}, ("vision", "gpus"): {"nominal": 4}})
+    held = {
+        (slug, n): admit(make_workload(place, owner, gpus=1))
+        for slug, place in (("vision", tenant), ("speech", other_tenant))
+        for n in range(3)
+    }
+    wanted = {("vision", "gpus"): {"nominal": 1}, ("speech", "gpus"): {"nominal": 2}}
+    newest = [held["vision", 2], held["vision", 1], held["speech", 2]]
+    preview = quotas_preview(actor=platform_admin, wanted=wanted)
+    assert {each.id for each in preview.stops} == {each.workload_id for each in newest}
+    assert not Workload.objects.filter(state=State.QUEUED).exists()
+    done = quotas_set(actor=platform_admin, wanted=wanted, seen=preview.version, excess=Excess.DRAIN)
+    assert done.stops == preview.stops
+    assert set(Workload.objects.filter(state=State.QUEUED)) == {each.workload for each in newest}
+    told = {entry.tenant_id: (entry.after or {})["stopped"] for entry in AuditEntry.objects.order_by("-id")[:2]}
+    assert {slug: len(told[place.pk]) for slug, place in (("v", tenant), ("s", other_tenant))} == {"v": 2, "s": 1}
+    assert differences() == []
+
+
+def test_what_others_have_borrowed_is_not_stopped_by_a_drain_of_who_lends(
+    cohort: Cohort, tenant: Tenant, owner: User, platform_admin: User, make_workload: MakeWorkload, admit: Admit
+) -> None:
+    attempt = admit(make_workload(tenant, owner, gpus=6))
+    wanted = {("speech", "gpus"): {"lend_limit": 0}}
+    assert quotas_preview(actor=platform_admin, wanted=wanted).stops == []
+    quotas_set(actor=platform_admin, wanted=wanted, excess=Excess.DRAIN)
+    attempt.workload.refresh_from_db()
+    assert attempt.workload.state == State.STARTING
+    assert PoolLine.objects.get(cohort=cohort, type__key="gpus").overhang == 2
 
 
 def test_lending_less_needs_the_choice_unless_another_lends_more_in_the_same_step(
@@ -135,8 +176,8 @@ def test_lending_less_needs_the_choice_unless_another_lends_more_in_the_same_ste
     cohort_of_tenant_set(actor=platform_admin, tenant=make_tenant("sound"), cohort=cohort)
     admit(make_workload(tenant, owner, gpus=6))
     less = {("speech", "gpus"): {"lend_limit": 0}}
-    must_keep = quotas_preview(actor=platform_admin, wanted=less).must_keep
-    assert [(line.tenant.slug, line.kept_in_cohort) for line in must_keep] == [("speech", 2)]
+    excessive = quotas_preview(actor=platform_admin, wanted=less).excessive
+    assert [(line.tenant.slug, line.kept_in_cohort) for line in excessive] == [("speech", 2)]
     with pytest.raises(LinesRejected):
         quotas_set(actor=platform_admin, wanted=less)
     quotas_set(actor=platform_admin, wanted={**less, ("sound", "gpus"): {"lend_limit": 2}})

@@ -186,8 +186,25 @@ def test_what_is_held_beyond_a_new_limit_is_kept_only_when_it_is_said(
     assert refused.status_code == 400
     assert "3 more than this is held now" in text_of(refused)
     assert gpus() == {"vision": (4, 0, 0)}
-    assert confirmed(admin, refused, keep="on").status_code == 302
+    assert confirmed(admin, refused, excess="keep").status_code == 302
     assert gpus() == {"vision": (1, 0, 0)}
+
+
+def test_what_would_be_stopped_is_named_beforehand_and_stopped_when_it_is_said(
+    admin: Client,
+    tenant: Tenant,
+    owner: User,
+    make_workload: Callable[..., Workload],
+    admit: Callable[..., Attempt],
+) -> None:
+    attempt = admit(make_workload(tenant, owner, name="long-one", gpus=4))
+    preview = rows(admin, vision__gpus__nominal="1")
+    assert "to stop 1 workload, which then waits again: long-one (owner)" in text_of(preview)
+    assert confirmed(admin, preview, excess="everything").status_code == 400
+    answer = confirmed(admin, preview, excess="drain")
+    assert "1 workload is stopped and waits again." in text_of(admin.get(answer["Location"]))
+    attempt.workload.refresh_from_db()
+    assert (attempt.workload.state, gpus()) == ("queued", {"vision": (1, 0, 0)})
 
 
 def test_numbers_that_changed_meanwhile_are_told_and_shown_anew(

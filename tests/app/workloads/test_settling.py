@@ -258,6 +258,20 @@ def test_where_nothing_differs_nothing_is_put_right_and_nothing_recorded(tenant:
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("says", [{"used": 0}, {"lendable": 2}, {"used": 0, "lendable": 0}])
+def test_bounds_can_be_changed_while_a_pool_says_too_little_and_put_right_afterwards(
+    tenant: Tenant, held: Attempt, platform_admin: User, says: dict[str, int]
+) -> None:
+    cohort = cohort_create(actor=platform_admin, name="research")
+    cohort_of_tenant_set(actor=platform_admin, tenant=tenant, cohort=cohort)
+    quota_set(actor=platform_admin, tenant=tenant, bounds={"gpus": Bounds(nominal=4, lend_limit=4)})
+    PoolLine.objects.filter(cohort=cohort, type__key="gpus").update(**says)  # 2 of 4
+    quota_set(actor=platform_admin, tenant=tenant, bounds={"gpus": Bounds(nominal=4, lend_limit=3)})
+    repair()
+    assert differences() == []
+
+
+@pytest.mark.django_db(transaction=True)
 def test_bounds_can_be_changed_again_after_a_pool_that_said_too_little_was_put_right(
     tenant: Tenant, held: Attempt, platform_admin: User
 ) -> None:

@@ -252,6 +252,14 @@ def test_a_pool_that_said_less_than_is_used_of_it_stops_at_nothing_when_that_com
     assert give_back(Pair(line(4, lend=4, used=3), pool(4, 1)), 2) == Pair(line(4, lend=4, used=1), pool(4, 0))
 
 
+def test_new_bounds_on_a_pool_that_said_less_than_is_so_stop_at_nothing_too() -> None:
+    pair = Pair(line(4, lend=4, used=3), pool(1, 1, 0))
+    alone = rebound(pair, Bounds(nominal=4), keep=True)
+    assert alone == Pair(line(4, used=3), pool())
+    assert parted(pair, keep=True) == (line(4, used=3), pool())
+    assert rebound(pair, Bounds(nominal=4, lend_limit=2), keep=True).pool == pool(2, 1)
+
+
 @given(st.integers(0, 20), st.integers(0, 20), st.integers(0, 20), st.integers(0, 20), st.integers(0, 20))
 def test_what_is_charged_and_given_back_leaves_everything_as_it_was(
     nominal: int, borrow: int, lendable: int, used: int, amount: int

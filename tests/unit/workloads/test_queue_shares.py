@@ -1,7 +1,7 @@
 """The plan beside shares of people and priorities and a most that may run: never beyond, and nobody else held up."""
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -48,6 +48,20 @@ def reasons(made: Plan) -> dict[int, Reason]:
 
 def admitted(made: Plan) -> list[int]:
     return [found.int - 1_000 for found in made.admit]
+
+
+def test_what_could_never_be_held_says_so_while_the_cluster_is_away_or_has_no_node() -> None:
+    absences: list[dict[str, Any]] = [
+        {"cluster": ClusterView.ABSENT},
+        {"cluster": ClusterView.STALE, "stale_since": "2026-11-24T10:00:00+00:00"},
+        {"nodes": []},
+        {"nodes": [NodeView({GPUS: 64}, False)]},
+    ]
+    asked = snapshot(job(1, ADA), job(2, ADA, 17), job(3, ADA, 5), limits=Limits(each={GPUS: 4}))
+    for away in absences:
+        made = plan(replace(asked, **away))
+        assert (reasons(made)[2], reasons(made)[3]) == (Reason.OVER_QUOTA, Reason.OVER_SHARE), away
+        assert reasons(made)[1] in (Reason.CLUSTER_ABSENT, Reason.CLUSTER_STALE, Reason.NO_NODE)
 
 
 def test_who_is_over_their_share_is_told_the_numbers_and_holds_up_only_themselves() -> None:
