@@ -30,10 +30,7 @@ class RejectingForm(forms.Form):
 
 
 class ExcessField(forms.TypedChoiceField):
-    """What becomes of what is held beyond a new limit; without a choice the change is refused.
-
-    With `refuse` that can be chosen as well, and is.
-    """
+    """What becomes of what is held beyond a new limit; with `refuse` nothing is to change can be chosen too, and is."""
 
     _WAYS = (
         (specs.Excess.REFUSE.value, _("Say so, and change nothing")),
@@ -48,7 +45,8 @@ class ExcessField(forms.TypedChoiceField):
             coerce=specs.Excess,
             empty_value=specs.Excess.REFUSE,
             initial=specs.Excess.REFUSE.value if refuse else None,
-            required=False,
+            required=not refuse,
+            error_messages={"required": _("Choose what becomes of it.")},
             widget=forms.RadioSelect,
             help_text=_("New work waits until the tenant is below its limits again."),
         )

@@ -40,6 +40,11 @@ class LinesRejected(Rejected):
         super().__init__(named)
         self.lines = lines
 
+    def beside_choice(self) -> Errors:
+        """Return what is wrong but for a choice that was not made."""
+        rest = {line: {at: texts for at, texts in found.items() if at != EXCESS} for line, found in self.lines.items()}
+        return {line: found for line, found in rest.items() if found}
+
 
 @dataclass(frozen=True, slots=True)
 class LineChange:

@@ -1,13 +1,14 @@
 """People, tenants and workloads that many tests need: an owner, a colleague in the same tenant, an outsider."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.db import transaction
 from django.test import Client
+from django.utils.translation import deactivate
 
 import portal.celery  # noqa: F401 (tasks go to our broker)
 from portal.core.models import PlatformRole, User
@@ -20,6 +21,13 @@ from workloads import asks, specs
 from workloads.models import Attempt, Template, TemplateVersion, Workload
 
 PASSWORD = "correct horse battery"
+
+
+@pytest.fixture(autouse=True)
+def own_language() -> Iterator[None]:
+    """A request in another language leaves it to its thread; the next test has the product's own again."""
+    yield
+    deactivate()
 
 
 @pytest.fixture

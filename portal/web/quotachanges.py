@@ -6,6 +6,7 @@ text, and the version of what it was made from.
 
 from collections.abc import Callable
 from dataclasses import replace
+from http import HTTPStatus
 from typing import Any
 
 from django import forms
@@ -123,7 +124,8 @@ def apply(request: HttpRequest) -> HttpResponse:
     except Conflict as conflict:
         return _again(request, user, wanted, back=back, problem=str(conflict.message), status=409)
     except LinesRejected as rejected:
-        return _again(request, user, wanted, back=back, problem=" ".join(told_errors(rejected.lines)), status=400)
+        problem = " ".join(told_errors(rejected.beside_choice()))
+        return _again(request, user, wanted, back=back, problem=problem, status=400)
     except CsvRejected as rejected:
         messages.error(request, str(rejected.problems[0].text))
         return redirect(reverse("quotas:list") + back)
@@ -202,7 +204,7 @@ def _preview_page(
         "sums": _sums_after(user, found),
         "effect": effect_of(found.bounds),
         "excessive": found.excessive,
-        "form": ExcessForm() if found.excessive else None,
+        "form": ExcessForm(request.POST if status == HTTPStatus.BAD_REQUEST else None) if found.excessive else None,
         "stops": stopping_text(found.stops) if found.stops else "",
         "changes": changes,
         "seen": found.version,

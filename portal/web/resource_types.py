@@ -90,7 +90,8 @@ class TypeForm(RejectingForm):
             old = self.fields["largest_per_pod"]
             self.fields["largest_per_pod"] = sized[found.unit](label=old.label, required=False, help_text=old.help_text)
         names = ("label_en", "label_zh", "largest_per_pod", "price_weight", "position")
-        self.initial = {**{name: getattr(found, name) for name in names}, **self.initial}
+        values = {name: getattr(found, name) for name in names} | {"price_weight": _weight_text(found)}
+        self.initial = {**values, **self.initial}
 
     def draft(self) -> Draft:
         """Return what a form that is valid says."""
@@ -216,7 +217,12 @@ def _first_values(query: QueryDict) -> dict[str, Any]:
 def _shown(found: ResourceType) -> Shown:
     most = found.largest_per_pod
     largest = "" if most is None else amount_text(Unit(found.unit), most)
-    return Shown(found, largest, f"{found.price_weight.normalize():f}" if found.price_weight else "")
+    return Shown(found, largest, _weight_text(found) if found.price_weight else "")
+
+
+def _weight_text(found: ResourceType) -> str:
+    """Return a price weight without the zeros that say nothing."""
+    return f"{found.price_weight.normalize():f}"
 
 
 def _amount(offered: Offered) -> str:

@@ -113,6 +113,7 @@ def test_a_type_is_added_changed_and_removed_by_its_pages(admin: Client) -> None
     assert admin.post("/resource-types/new/", values).status_code == 302
     found = ResourceType.objects.get(kube_name="rdma/hca")
     assert (found.key, found.label_zh, found.price_weight) == ("hca", "RDMA", Decimal("0.5"))
+    assert 'name="price_weight" value="0.5"' in admin.get("/resource-types/hca/").content.decode()
     changed = {"label_en": "Adapters", "label_zh": "网卡", "largest_per_pod": "2", "price_weight": "0", "position": "5"}
     assert admin.post("/resource-types/hca/", changed).status_code == 302
     found.refresh_from_db()
