@@ -1,0 +1,110 @@
+"""Traces to replay: read as their format says, drawn alike by the same seed, and what replaying counts."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gpu.bench.__main__ import main
+from gpu.bench.baselines import Baseline, Policy
+from gpu.bench.replay import replay
+from gpu.bench.traces import Trace, arrivals, made_here, read_trace, traces_in
+from gpu.placement.specs import WHOLE, Node, Request
+from tests.unit.gpu.clusters import asks, node
+
+NODES = "sn,cpu_milli,memory_mib,gpu,model\nn1,64000,262144,2,T4\nn0,96000,393216,8,G2\n"
+PODS = """name,cpu_milli,memory_mib,num_gpu,gpu_milli,gpu_spec
+p1,6000,12288,1,460,T4|G2
+p0,12000,16384,0,0,
+p2,8000,1024,2,1000,
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "openb_node_list_gpu_node.csv").write_text(NODES)
+    (tmp_path / "openb_pod_list_small.csv").write_text(PODS)
+    return tmp_path
+
+
+def test_a_folder_in_the_format_of_openb_is_read_by_the_names_of_nodes_and_pods(folder: Path) -> None:
+    assert traces_in(folder) == ["small"]
+    trace = read_trace(folder, "small")
+    assert [(found.name, found.model, len(found.devices)) for found in trace.nodes] == [
+        ("n0", "G2", 8),
+        ("n1", "T4", 2),
+    ]
+    assert trace.capacity_milli == 10_000
+    assert trace.requests == (
+        Request(cpu_millicores=12_000, memory_mib=16_384),
+        Request(cpu_millicores=6_000, memory_mib=12_288, devices=1, share_milli=460, models=frozenset({"T4", "G2"})),
+        Request(cpu_millicores=8_000, memory_mib=1_024, devices=2),
+    )
+
+
+def test_requests_are_drawn_until_the_load_is_asked_for_and_the_same_for_a_seed() -> None:
+    trace = made_here()
+    first, second, other = (arrivals(trace, 1.3, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    assert first == second != other
+    asked = sum(request.milli for request in first) / trace.capacity_milli
+    assert 1.29 < asked <= 1.3
+    few = arrivals(trace, 0.1, np.random.default_rng(1))
+    assert sum(request.milli for request in few) <= 0.1 * trace.capacity_milli
+
+
+def test_what_does_not_fit_is_dropped_and_the_allocated_part_is_told_at_each_load() -> None:
+    taken = iter([True, False, True])
+    found = replay(lambda _request: next(taken), [asks(), asks(), asks()], 3_000)
+    assert (list(found.at), found.dropped) == ([100], 1)
+    assert found.at[100] == pytest.approx(200 / 3)
+
+
+@pytest.mark.parametrize("policy", list(Policy))
+def test_each_policy_fills_a_cluster_with_what_fits_and_nothing_more(policy: Policy) -> None:
+    trace = Trace("t", tuple(node(f"n{n}") for n in range(3)), (asks(1, 500), asks(2), asks(0)))
+    place = Baseline(trace, policy, seed=3).place
+    assert [place(asks(4)) for _ in range(4)] == [True, True, True, False]
+    assert [place(asks(0, cpu=16_000)) for _ in range(4)] == [True, True, True, False]
+    assert not place(asks(1, 100))
+    assert not place(asks(0, cpu=0, memory=10**9))
+
+
+def test_best_fit_takes_the_fuller_node_and_dot_product_the_emptier() -> None:
+    nodes = (node("a-large", 8, cpu=96_000), node("b-small", 2, cpu=16_000))
+    trace = Trace("t", nodes, (asks(),))
+    for policy, room in ((Policy.BEST_FIT, 1), (Policy.DOT_PRODUCT, 1), (Policy.PACKING, 2)):
+        place = Baseline(trace, policy).place
+        place(asks(cpu=15_000))
+        only_small = asks(room, cpu=1_000, memory=1_024)
+        assert place(only_small), policy
+
+
+def test_a_share_is_kept_from_splitting_a_device_by_fgd() -> None:
+    trace = Trace("t", (node("a", 2), node("b", 2)), (asks(1, 500), asks()))
+    place = Baseline(trace, Policy.FGD, popularity=1.0).place
+    assert [place(asks(1, 500)) for _ in range(2)] == [True, True]
+    assert [place(asks()) for _ in range(4)] == [True, True, True, False]
+
+
+def test_a_model_that_is_named_is_the_only_one_taken() -> None:
+    trace = Trace("t", (node("a", 1, model="T4"), node("b", 1, model="G2")), (asks(),))
+    place = Baseline(trace, Policy.BEST_FIT).place
+    assert [place(asks(models=frozenset({"G2"}))) for _ in range(2)] == [True, False]
+    assert place(asks(models=frozenset({"T4"})))
+
+
+def test_the_command_prints_ours_beside_the_others_and_says_when_there_is_no_data(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--folder", str(folder), "--seeds", "1", "--json"]) == 0
+    assert '"berth"' in capsys.readouterr().out
+    empty = tmp_path_factory.mktemp("empty")
+    assert main(["--folder", str(empty)]) == 3
+    assert "No traces" in capsys.readouterr().err
+
+
+def test_the_cluster_that_is_made_here_is_of_120_nodes_and_the_same_each_time() -> None:
+    assert made_here() == made_here()
+    assert len(made_here().nodes) == 120
+    assert isinstance(made_here().nodes[0], Node)
+    assert all(0 < request.share_milli <= WHOLE for request in made_here().requests)
