@@ -20,6 +20,7 @@ from gpu.placement.specs import WHOLE, Placement, Refusal, Request, Terms
 
 SCARCE = 3.0  # steps of the curve between a kind that nobody needs and one that is all spoken for
 PRICE_EVERY = 100  # requests
+MOST_KEPT = 512  # classes of which scores are kept: 14 bytes a node each
 _CURVE_MILLI = 1_000.0
 
 
@@ -82,6 +83,8 @@ class Placer:
     def _class(self, request: Request) -> tuple[Bools, TaskClass]:
         found = self._kinds.get(request)
         if found is None:
+            if len(self._kinds) >= MOST_KEPT:
+                self._kinds.clear()
             admits = self.cluster.admits(request)
             bits = sum(1 << int(kind) for kind in np.flatnonzero(admits))
             found = self._kinds[request] = admits, class_of(request, bits)
@@ -100,6 +103,8 @@ class Placer:
         key, n = (self._class(request)[1], request.memory_mib), len(self.cluster.nodes)
         kept = self._kept.get(key)
         if kept is None:
+            if len(self._kept) >= MOST_KEPT:
+                self._kept.clear()
             kept = self._kept[key] = _Kept(
                 np.zeros(n, np.float32), np.zeros(n, np.int8), np.full(n, -1, np.int8), np.full(n, -1, np.int64)
             )

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import pytest
 
 from gpu.placement.cluster import Cluster
-from gpu.placement.placer import Placer
+from gpu.placement.placer import MOST_KEPT, Placer
 from gpu.placement.specs import WHOLE, Cause, Node, Placement, Refusal, Request
 from tests.unit.gpu.clusters import asks, mixed, node, several
 
@@ -113,6 +113,14 @@ def test_looking_changes_nothing() -> None:
     assert placer.choose(asks(2)) == placer.choose(asks(2))
     assert (placer.cluster.left == before).all()
     assert placer.learner.seen == 0
+
+
+def test_what_is_kept_of_ever_new_requests_is_bounded() -> None:
+    placer = Placer(mixed())
+    for number in range(MOST_KEPT + 10):
+        placer.choose(asks(memory=1_000 + number))
+    assert len(placer._kept) == 10
+    assert len(placer._kinds) == 10
 
 
 def test_a_share_goes_to_the_device_where_it_fits_best() -> None:
