@@ -4,6 +4,7 @@ Rows are in the order of a hash of their names, so that whatever takes the first
 however the nodes came. A placement changes one row; freeing it restores the row exactly.
 """
 
+import copy
 import hashlib
 from collections.abc import Iterable
 
@@ -61,6 +62,32 @@ class Cluster:
             ],
             bool,
         )
+
+    def copies(self, request: Request, *, empty: bool = False) -> Ints:
+        """Return how many such requests each node could take together now, or if it were empty and well: (N,).
+
+        Each that is placed makes it one less, on whichever of the devices with room, so that these numbers say exactly
+        how many fit.
+        """
+        free = (self.cpu_free, self.memory_free, self.idle)
+        cpu, memory, idle = (self.cpu, self.memory, self.exists * WHOLE) if empty else free
+        found = np.full(len(self.nodes), np.iinfo(np.int64).max)
+        if request.cpu_millicores:
+            found = np.minimum(found, cpu // request.cpu_millicores)
+        if request.memory_mib:
+            found = np.minimum(found, memory // request.memory_mib)
+        if request.devices:
+            found = np.minimum(found, (idle // request.share_milli).sum(1) // request.devices)
+            found = np.where(self.admits(request)[self.kind], found, 0)
+        return found if empty else np.where(self.ready, found, 0)
+
+    def copy(self) -> "Cluster":
+        """Return a cluster of its own that is as this one is."""
+        found = copy.copy(self)
+        for name, values in vars(self).items():
+            if isinstance(values, np.ndarray):
+                setattr(found, name, values.copy())
+        return found
 
     def take(self, placement: Placement) -> None:
         """Charge a placement to its node. Raises ValueError where it does not fit, and then has changed nothing."""

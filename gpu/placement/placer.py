@@ -46,15 +46,21 @@ class Placer:
         answer = self.choose(request)
         if isinstance(answer, Placement):
             self.cluster.take(answer)
+        self.observe(request)
+        return answer
+
+    def observe(self, request: Request) -> None:
+        """Count a request among what is asked for."""
         if self.learner.observe(self._class(request)[1], request.memory_mib):
             self._learn(self.learner.mix())
         elif self.learner.seen % PRICE_EVERY == 0:
             self.scarcity = scarcity_of(self.cluster, self._mix)
-        return answer
 
-    def choose(self, request: Request) -> Placement | Refusal:
-        """Return where a request would go now, and change nothing."""
+    def choose(self, request: Request, within: Bools | None = None) -> Placement | Refusal:
+        """Return where a request would go now, of all rows or of those `within` (N,), and change nothing."""
         rows = self._fitting(request)
+        if within is not None:
+            rows = rows[within[rows]]
         if not len(rows):
             return refusal_of(self.cluster, request)
         kept = self._scored(request, rows)

@@ -10,7 +10,10 @@ WHOLE = 1_000  # thousandths of a device
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """A node and what it offers when it is empty; its devices are of one model, by uuid in the node's own order."""
+    """A node and what it offers when it is empty; its devices are of one model, by uuid in the node's own order.
+
+    Nodes without a rack or a pool are together in one without a name.
+    """
 
     name: str
     cpu_millicores: int
@@ -18,6 +21,8 @@ class Node:
     model: str = ""
     device_memory_mib: int = 0
     devices: tuple[str, ...] = ()
+    rack: str = ""
+    pool: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +48,24 @@ class Request:
     def is_share(self) -> bool:
         """Tell whether it asks for a part of a device."""
         return self.devices > 0 and self.share_milli < WHOLE
+
+
+class Level(enum.StrEnum):
+    """How near to each other the pods of a gang must be."""
+
+    ANY = "any"
+    POOL = "pool"
+    RACK = "rack"
+    NODE = "node"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gang:
+    """So many pods that ask for the same and are placed together, all of them or none, within one such place."""
+
+    request: Request
+    pods: int
+    within: Level = Level.ANY
 
 
 class Terms(NamedTuple):
@@ -85,8 +108,13 @@ LASTING = frozenset(list(Cause)[: list(Cause).index(Cause.NOT_READY)])
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Nothing fits: `never` while the cluster is what it is, or not now; how many nodes lack what."""
+    """Nothing fits: `never` while the cluster is what it is, or not now; how many nodes lack what.
+
+    Of a gang: how many pods it has, and for how many of them the place with most room has room now.
+    """
 
     request: Request
     never: bool
     counts: Mapping[Cause, int] = field(default_factory=dict)
+    pods: int = 1
+    room: int = 0

@@ -6,9 +6,20 @@ from gpu.placement.cluster import Cluster
 from gpu.placement.specs import WHOLE, Node, Request
 
 
-def node(name: str, devices: int = 4, *, cpu: int = 32_000, memory: int = 131_072, model: str = "T4") -> Node:
-    names = tuple(f"{name}-{index}" for index in range(devices))
-    return Node(name=name, cpu_millicores=cpu, memory_mib=memory, model=model, device_memory_mib=16_384, devices=names)
+def node(
+    name: str, devices: int = 4, *, cpu: int = 32_000, memory: int = 131_072, model: str = "T4", rack: str = ""
+) -> Node:
+    """A node in a rack, and in the pool of the first letter of that."""
+    return Node(
+        name=name,
+        cpu_millicores=cpu,
+        memory_mib=memory,
+        model=model,
+        device_memory_mib=16_384,
+        devices=tuple(f"{name}-{index}" for index in range(devices)),
+        rack=rack,
+        pool=rack[:1],
+    )
 
 
 def asks(devices: int = 1, share: int = WHOLE, *, cpu: int = 4_000, memory: int = 8_192, **more: Any) -> Request:

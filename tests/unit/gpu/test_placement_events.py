@@ -5,14 +5,17 @@ A few thousand here; BERTH_PLACEMENT_EVENTS=100000 for more.
 
 import os
 import random
+from dataclasses import replace
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpu.placement.cluster import Cluster
+from gpu.placement.gangs import place_gang
 from gpu.placement.placer import Placer
-from gpu.placement.specs import WHOLE, Placement, Refusal, Request
+from gpu.placement.specs import WHOLE, Gang, Level, Placement, Refusal, Request
+from gpu.placement.whatif import endings_needed, most_devices, nodes_by_model
 from tests.unit.gpu.clusters import asks, mixed
 
 RUNS = 10
@@ -37,8 +40,25 @@ class World:
         elif kind < 0.44:
             found = self.rng.choice([each for each in cluster.nodes if each.devices])
             cluster.device_sick(found.name, self.rng.randrange(len(found.devices)), sick=self.rng.random() < 0.4)
+        elif kind < 0.54:
+            self.asked_together(
+                Gang(request=self.request(), pods=self.rng.randint(1, 6), within=self.rng.choice([*Level]))
+            )
         else:
             self.asked(self.request())
+
+    def asked_together(self, gang: Gang) -> None:
+        cluster = self.placer.cluster
+        before, seen = cluster.left.copy(), self.placer.learner.seen
+        found = place_gang(self.placer, gang)
+        assert self.placer.learner.seen == seen + 1
+        if isinstance(found, Refusal):
+            assert (cluster.left == before).all()
+            assert found.room < gang.pods
+        else:
+            assert len(found) == gang.pods
+            assert gang.within is not Level.NODE or len({each.node for each in found}) == 1
+            self.held += found
 
     def request(self) -> Request:
         share = self.rng.choice([WHOLE, WHOLE, 100, 330, 500, 810])
@@ -53,11 +73,27 @@ class World:
         if isinstance(answer, Refusal):
             assert could == []
             assert sum(answer.counts.values()) == len(cluster.nodes)
+            self.answers_are_true(request)
         else:
             row = cluster.row_of(answer.node)
             assert row in could
             assert not cluster.sick[row, list(answer.devices)].any()
             self.held.append(answer)
+
+    def answers_are_true(self, request: Request) -> None:
+        """Make so what the counterfactual answers say, each in a world of its own."""
+        cluster = self.placer.cluster
+        if fewer := most_devices(cluster, request):
+            assert isinstance(Placer(cluster.copy()).place(replace(request, devices=fewer)), Placement)
+        for model in nodes_by_model(cluster, request):
+            assert isinstance(Placer(cluster.copy()).place(replace(request, models=frozenset({model}))), Placement)
+        needed = endings_needed(cluster, request, self.held)
+        then = cluster.copy()
+        for number, holder in enumerate(self.held, 1):
+            then.free(holder)
+            assert isinstance(Placer(then).choose(request), Placement) is (needed == number)
+            if needed == number:
+                break
 
     def check(self) -> None:
         cluster = self.placer.cluster
