@@ -30,7 +30,7 @@ class RejectingForm(forms.Form):
 
 
 class ExcessField(forms.TypedChoiceField):
-    """What becomes of what is held beyond a new limit; with `refuse` nothing is to change can be chosen too, and is."""
+    """What becomes of what is held beyond a new limit; with `refuse`, to change nothing may be chosen, and is first."""
 
     _WAYS = (
         (specs.Excess.REFUSE.value, _("Say so, and change nothing")),

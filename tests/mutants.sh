@@ -1,32 +1,49 @@
 #!/usr/bin/env bash
-# Changes the ledger's arithmetic and the queue's plan in hundreds of small ways, and says how many of them the unit tests
-# notice. By hand only (`just mutants`): it takes minutes, and mutmut comes from the network into a directory of its own.
+# Changes pure modules in hundreds of small ways, and says how many of the changes their unit tests notice: those of quota
+# (the ledger's arithmetic, shares, the queue's plan) or of placement. By hand only (`just mutants quota`): it takes
+# minutes, and mutmut comes from the network into a directory of its own.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-"$root/.venv/bin/python" -m venv "$work/venv"
-"$work/venv/bin/pip" install --quiet mutmut==3.8.1 hypothesis pytest msgspec
-cd "$work"
-mkdir tenants workloads tests
-for file in tenants/{__init__,ledger,shares,specs}.py workloads/{__init__,asks,queue,specs}.py; do cp "$root/$file" "$file"; done
-cp "$root"/tests/unit/tenants/test_{ledger,book,shares}.py "$root"/tests/unit/workloads/test_queue{,_shares,_types}.py tests/
-sed -i "s/^from tests.unit.workloads.test_queue /from test_queue /" tests/test_queue_types.py
+
 # Fewer random examples: each mutant is tried with all tests, and the others find it as well.
-sed -i -E 's/^EVENTS = .*/EVENTS = 100/; s/max_examples=(100|50), deadline=None/max_examples=20, deadline=None, derandomize=True/' \
-    tests/test_{ledger,queue_shares}.py
-cat >setup.cfg <<'EOF'
-[mutmut]
-source_paths=
-    tenants/
-    workloads/
-only_mutate=
-    tenants/ledger.py
-    tenants/shares.py
-    workloads/queue.py
-pytest_add_cli_args_test_selection=
-    tests/
-EOF
+quota() {
+    mkdir tenants workloads
+    for file in tenants/{__init__,ledger,shares,specs}.py workloads/{__init__,asks,queue,specs}.py; do cp "$root/$file" "$file"; done
+    cp "$root"/tests/unit/tenants/test_{ledger,book,shares}.py "$root"/tests/unit/workloads/test_queue{,_shares,_types}.py tests/
+    sed -i "s/^from tests.unit.workloads.test_queue /from test_queue /" tests/test_queue_types.py
+    sed -i -E 's/^EVENTS = .*/EVENTS = 100/; s/max_examples=(100|50), deadline=None/max_examples=20, deadline=None, derandomize=True/' \
+        tests/test_{ledger,queue_shares}.py
+    sources="tenants/ workloads/" mutated="tenants/ledger.py tenants/shares.py workloads/queue.py"
+}
+
+placement() {
+    mkdir -p gpu/placement
+    cp "$root/gpu/__init__.py" gpu/
+    cp "$root"/gpu/placement/*.py gpu/placement/
+    cp "$root"/tests/unit/gpu/clusters.py "$root"/tests/unit/gpu/test_{cluster,gangs,loss,mix,placement_events,placer,scarcity,whatif}.py tests/
+    sed -i "s/^from tests.unit.gpu.clusters /from clusters /" tests/*.py
+    sed -i -E 's/^RUNS = .*/RUNS = 2/; s/"4000"/"300"/; s/range\(300\)/range(60)/' tests/test_placement_events.py
+    sources="gpu/" mutated="gpu/placement/*.py"
+}
+
+what=${1:-quota}
+case $what in quota | placement) ;; *) echo "$0 quota|placement" >&2; exit 2 ;; esac
+"$root/.venv/bin/python" -m venv "$work/venv"
+"$work/venv/bin/pip" install --quiet mutmut==3.8.1 hypothesis pytest msgspec numpy
+cd "$work"
+mkdir tests
+"$what"
+{
+    echo "[mutmut]"
+    echo "source_paths="
+    printf '    %s\n' $sources
+    echo "only_mutate="
+    printf '    %s\n' $mutated
+    echo "pytest_add_cli_args_test_selection="
+    echo "    tests/"
+} >setup.cfg
 cat >conftest.py <<'EOF'
 from hypothesis import settings
 

@@ -9,6 +9,7 @@ placer is used but the cluster, so that a fault there does not hide here.
 import enum
 from collections import Counter
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -63,6 +64,14 @@ class Fragmentation:
         return lost
 
 
+class Held(NamedTuple):
+    """What a request holds: devices of a row."""
+
+    request: Request
+    row: int
+    devices: list[int]
+
+
 class Baseline:
     """A cluster that one of the policies fills."""
 
@@ -83,16 +92,23 @@ class Baseline:
             self._now = self._fragmentation(self._cpu, self._idle, self._model)
             self._kept: dict[Key, tuple[Floats, Ints, Ints]] = {}
 
-    def place(self, request: Request) -> bool:
-        """Place a request; tell whether it fits anywhere."""
+    def place(self, request: Request) -> Held | None:
+        """Place a request, and return what it holds; None if it fits nowhere."""
         rows = self._fitting(request)
         if not len(rows):
-            return False
+            return None
         scores, devices = self._scores(request, rows)
         equal = np.flatnonzero(scores >= scores.max() - 1e-9)
         at = int(self._rng.choice(equal) if self._policy is Policy.RANDOM else equal[0])
-        self._take(request, int(rows[at]), None if devices is None else int(devices[at]))
-        return True
+        row = int(rows[at])
+        chosen = self._devices(request, row, None if devices is None else int(devices[at]))
+        held = Held(request, row, chosen)
+        self._move(held, -1)
+        return held
+
+    def free(self, held: Held) -> None:
+        """Give back what was placed."""
+        self._move(held, 1)
 
     def _fitting(self, request: Request) -> Ints:
         fits = (self._cpu >= request.cpu_millicores) & (self._memory >= request.memory_mib)
@@ -147,14 +163,17 @@ class Baseline:
         first = order[np.r_[True, at[order][1:] != at[order][:-1]]]
         return step[first], device[first]
 
-    def _take(self, request: Request, row: int, device: int | None) -> None:
+    def _devices(self, request: Request, row: int, device: int | None) -> list[int]:
         idle = self._idle[row]
-        if request.is_share:
-            idle[self._share_device(idle, request.share_milli) if device is None else device] -= request.share_milli
-        else:
-            idle[np.flatnonzero(idle == WHOLE)[: request.devices]] = 0
-        self._cpu[row] -= request.cpu_millicores
-        self._memory[row] -= request.memory_mib
+        if not request.is_share:
+            return [int(found) for found in np.flatnonzero(idle == WHOLE)[: request.devices]]
+        return [self._share_device(idle, request.share_milli) if device is None else device]
+
+    def _move(self, held: Held, sign: int) -> None:
+        request, row, devices = held
+        self._idle[row, devices] += sign * request.share_milli
+        self._cpu[row] += sign * request.cpu_millicores
+        self._memory[row] += sign * request.memory_mib
         self._changes += 1
         self._version[row] = self._changes
         if self._policy is Policy.FGD:

@@ -20,14 +20,17 @@ class Outcome:
     mean_ms: float
 
 
-def replay(place: Callable[[Request], bool], requests: Sequence[Request], capacity_milli: int) -> Outcome:
-    """Place one after the other; a load's figure is the mean over the requests that came at it, as published."""
+def replay(place: Callable[[Request], object | None], requests: Sequence[Request], capacity_milli: int) -> Outcome:
+    """Place one after the other; None is a request that does not fit.
+
+    A load's figure is the mean over the requests that came at it, as published.
+    """
     asked = allocated = dropped = 0
     rows = np.empty((len(requests), 2))
     spent_s = 0.0
     for number, request in enumerate(requests):
         began = time.perf_counter()
-        fits = place(request)
+        fits = place(request) is not None
         spent_s += time.perf_counter() - began
         asked += request.milli
         allocated += request.milli if fits else 0

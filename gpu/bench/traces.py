@@ -18,11 +18,15 @@ _NODES, _PODS = "openb_node_list_gpu_node.csv", "openb_pod_list_"
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """A cluster, by name of its nodes, and the requests of a trace, by name of their pods."""
+    """A cluster, by name of its nodes, and the requests of a trace, by name of their pods.
+
+    `lifetimes_s` has how long each of them lived; it is empty where the trace does not say.
+    """
 
     name: str
     nodes: tuple[Node, ...]
     requests: tuple[Request, ...]
+    lifetimes_s: tuple[int, ...] = ()
 
     @property
     def capacity_milli(self) -> int:
@@ -39,7 +43,10 @@ def read_trace(folder: Path, name: str) -> Trace:
     """Read a trace. Raises OSError, and KeyError or ValueError where the format is another."""
     nodes = [_node(row) for row in _rows(folder / _NODES)]
     pods = sorted(_rows(folder / f"{_PODS}{name}.csv"), key=lambda row: row["name"])
-    return Trace(name, tuple(sorted(nodes, key=lambda node: node.name)), tuple(_request(row) for row in pods))
+    lifetimes = tuple(_lifetime_s(row) for row in pods if row.get("deletion_time"))
+    requests = tuple(_request(row) for row in pods)
+    in_order = tuple(sorted(nodes, key=lambda node: node.name))
+    return Trace(name, in_order, requests, lifetimes if len(lifetimes) == len(pods) else ())
 
 
 def arrivals(trace: Trace, ratio: float, rng: np.random.Generator) -> list[Request]:
@@ -77,7 +84,9 @@ def made_here(seed: int = 0) -> Trace:
         for n in range(count)
     ]
     kinds = rng.choice(len(_MADE), 4_000, p=np.array([weight for weight, _shape in _MADE]))
-    return Trace("made-here", tuple(sorted(nodes, key=lambda node: node.name)), tuple(_MADE[kind][1] for kind in kinds))
+    lifetimes = tuple(int(found) for found in np.ceil(rng.lognormal(8, 1.5, len(kinds))))
+    in_order = tuple(sorted(nodes, key=lambda node: node.name))
+    return Trace("made-here", in_order, tuple(_MADE[kind][1] for kind in kinds), lifetimes)
 
 
 def _shape(cores: float, gib: int, devices: int, share: int = WHOLE, models: Sequence[str] = ()) -> Request:
@@ -103,6 +112,10 @@ _MADE = (
 def _rows(path: Path) -> list[dict[str, str]]:
     with path.open(newline="") as file:
         return list(csv.DictReader(file))
+
+
+def _lifetime_s(row: dict[str, str]) -> int:
+    return max(1, int(float(row["deletion_time"])) - int(float(row["creation_time"])))
 
 
 def _node(row: dict[str, str]) -> Node:

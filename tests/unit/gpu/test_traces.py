@@ -1,5 +1,7 @@
 """Traces to replay: read as their format says, drawn alike by the same seed, and what replaying counts."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,10 +9,12 @@ import pytest
 
 from gpu.bench.__main__ import main
 from gpu.bench.baselines import Baseline, Policy
+from gpu.bench.churn import Places, mean_allocation
+from gpu.bench.ours import Ours
 from gpu.bench.replay import replay
 from gpu.bench.traces import Trace, arrivals, made_here, read_trace, traces_in
 from gpu.placement.specs import WHOLE, Node, Request
-from tests.unit.gpu.clusters import asks, node
+from tests.unit.gpu.clusters import asks, node, several
 
 NODES = "sn,cpu_milli,memory_mib,gpu,model\nn1,64000,262144,2,T4\nn0,96000,393216,8,G2\n"
 PODS = """name,cpu_milli,memory_mib,num_gpu,gpu_milli,gpu_spec
@@ -25,6 +29,10 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "openb_node_list_gpu_node.csv").write_text(NODES)
     (tmp_path / "openb_pod_list_small.csv").write_text(PODS)
     return tmp_path
+
+
+def placing(policy: Baseline) -> Callable[[Request], bool]:
+    return lambda request: policy.place(request) is not None
 
 
 def test_a_folder_in_the_format_of_openb_is_read_by_the_names_of_nodes_and_pods(folder: Path) -> None:
@@ -53,7 +61,7 @@ def test_requests_are_drawn_until_the_load_is_asked_for_and_the_same_for_a_seed(
 
 
 def test_what_does_not_fit_is_dropped_and_the_allocated_part_is_told_at_each_load() -> None:
-    taken = iter([True, False, True])
+    taken = iter([1, None, 1])
     found = replay(lambda _request: next(taken), [asks(), asks(), asks()], 3_000)
     assert (list(found.at), found.dropped) == ([100], 1)
     assert found.at[100] == pytest.approx(200 / 3)
@@ -62,7 +70,7 @@ def test_what_does_not_fit_is_dropped_and_the_allocated_part_is_told_at_each_loa
 @pytest.mark.parametrize("policy", list(Policy))
 def test_each_policy_fills_a_cluster_with_what_fits_and_nothing_more(policy: Policy) -> None:
     trace = Trace("t", tuple(node(f"n{n}") for n in range(3)), (asks(1, 500), asks(2), asks(0)))
-    place = Baseline(trace, policy, seed=3).place
+    place = placing(Baseline(trace, policy, seed=3))
     assert [place(asks(4)) for _ in range(4)] == [True, True, True, False]
     assert [place(asks(0, cpu=16_000)) for _ in range(4)] == [True, True, True, False]
     assert not place(asks(1, 100))
@@ -73,7 +81,7 @@ def test_best_fit_takes_the_fuller_node_and_dot_product_the_emptier() -> None:
     nodes = (node("a-large", 8, cpu=96_000), node("b-small", 2, cpu=16_000))
     trace = Trace("t", nodes, (asks(),))
     for policy, room in ((Policy.BEST_FIT, 1), (Policy.DOT_PRODUCT, 1), (Policy.PACKING, 2)):
-        place = Baseline(trace, policy).place
+        place = placing(Baseline(trace, policy))
         place(asks(cpu=15_000))
         only_small = asks(room, cpu=1_000, memory=1_024)
         assert place(only_small), policy
@@ -81,16 +89,39 @@ def test_best_fit_takes_the_fuller_node_and_dot_product_the_emptier() -> None:
 
 def test_a_share_is_kept_from_splitting_a_device_by_fgd() -> None:
     trace = Trace("t", (node("a", 2), node("b", 2)), (asks(1, 500), asks()))
-    place = Baseline(trace, Policy.FGD, popularity=1.0).place
+    place = placing(Baseline(trace, Policy.FGD, popularity=1.0))
     assert [place(asks(1, 500)) for _ in range(2)] == [True, True]
     assert [place(asks()) for _ in range(4)] == [True, True, True, False]
 
 
 def test_a_model_that_is_named_is_the_only_one_taken() -> None:
     trace = Trace("t", (node("a", 1, model="T4"), node("b", 1, model="G2")), (asks(),))
-    place = Baseline(trace, Policy.BEST_FIT).place
+    place = placing(Baseline(trace, Policy.BEST_FIT))
     assert [place(asks(models=frozenset({"G2"}))) for _ in range(2)] == [True, False]
     assert place(asks(models=frozenset({"T4"})))
+
+
+@pytest.mark.parametrize("policy", [*Policy, "ours"])
+def test_what_came_and_went_leaves_a_cluster_that_takes_as_much_again(policy: str) -> None:
+    trace = Trace("t", tuple(several(2)), (asks(1, 500), asks(2)))
+    found: Places = Ours(trace, 1) if policy == "ours" else Baseline(trace, Policy(policy))
+    for _round in range(2):
+        held = [found.place(asks(1, 500)) for _ in range(16)]
+        assert None not in held
+        assert found.place(asks(1, 500)) is None
+        for one in held:
+            found.free(one)
+    assert found.place(asks(4)) is not None
+
+
+def test_while_requests_come_and_go_what_is_allocated_is_what_is_asked_for_where_there_is_room() -> None:
+    trace = Trace("t", tuple(several(50)), (asks(cpu=100, memory=100),), (1_000,))
+    found = mean_allocation(Ours(trace, 0), trace, load=0.5, requests=4_000, seed=1)
+    assert found == pytest.approx(50, abs=5)
+    full = mean_allocation(Ours(trace, 0), trace, load=3.0, requests=4_000, seed=1)
+    assert full == pytest.approx(100, abs=2)
+    with pytest.raises(ValueError, match="how long"):
+        mean_allocation(Ours(trace, 0), replace(trace, lifetimes_s=()), load=1.0, requests=10, seed=0)
 
 
 def test_the_command_prints_ours_beside_the_others_and_says_when_there_is_no_data(
@@ -98,6 +129,8 @@ def test_the_command_prints_ours_beside_the_others_and_says_when_there_is_no_dat
 ) -> None:
     assert main(["--folder", str(folder), "--seeds", "1", "--json"]) == 0
     assert '"berth"' in capsys.readouterr().out
+    assert main(["--folder", str(folder), "--seeds", "1", "--churn"]) == 0
+    assert "does not say how long" in capsys.readouterr().out
     empty = tmp_path_factory.mktemp("empty")
     assert main(["--folder", str(empty)]) == 3
     assert "No traces" in capsys.readouterr().err
