@@ -24,7 +24,7 @@ from gpu.bench.traces import Trace, arrivals, made_here, read_trace, traces_in
 from gpu.placement.specs import Request
 
 RATIO = 1.3
-CHURN_LOADS, CHURN_REQUESTS = (0.9, 1.0, 1.1), 40_000
+CHURN_LOADS, CHURN_REQUESTS = (0.9, 1.0, 1.1), 10_000
 FIRST_SEED = 42
 OURS, ORDERS, FGD_ALL = "berth", "berth, reordered", "fgd, all classes"
 Outcomes = dict[str, list[Outcome]]

@@ -118,6 +118,8 @@ def test_while_requests_come_and_go_what_is_allocated_is_what_is_asked_for_where
     trace = Trace("t", tuple(several(50)), (asks(cpu=100, memory=100),), (1_000,))
     found = mean_allocation(Ours(trace, 0), trace, load=0.5, requests=4_000, seed=1)
     assert found == pytest.approx(50, abs=5)
+    at_once = mean_allocation(Ours(trace, 0), trace, load=0.5, requests=40, seed=1)  # no time to fill an empty cluster
+    assert at_once == pytest.approx(50, abs=12)
     full = mean_allocation(Ours(trace, 0), trace, load=3.0, requests=4_000, seed=1)
     assert full == pytest.approx(100, abs=2)
     with pytest.raises(ValueError, match="how long"):
