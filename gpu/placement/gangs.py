@@ -21,12 +21,14 @@ def place_gang(placer: Placer, gang: Gang) -> list[Placement] | Refusal:
         return refusal_of(cluster, request)
     place = _place_of(cluster, gang.within)
     room = _by_place(place, cluster.copies(request), gang.pods)
-    placer.observe(request)
     fitting = np.flatnonzero(room >= gang.pods)
     if not len(fitting):
         never = bool((_by_place(place, cluster.copies(request, empty=True), gang.pods) < gang.pods).all())
+        if not never:
+            placer.observe(request)
         counts = refusal_of(cluster, request).counts
         return Refusal(request, never=never, counts=counts, pods=gang.pods, room=int(room.max(initial=0)))
+    placer.observe(request)
     tightest = fitting[np.argmin(room[fitting])]
     return [_placed(placer, gang, place == tightest) for _pod in range(gang.pods)]
 

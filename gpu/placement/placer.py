@@ -42,11 +42,15 @@ class Placer:
         self._learn(usual_mix((1 << len(cluster.kinds)) - 1))
 
     def place(self, request: Request) -> Placement | Refusal:
-        """Choose for a request and charge it; what is refused is counted among what is asked for as well."""
+        """Choose for a request and charge it.
+
+        What is refused counts among what is asked for as well, unless the cluster could never hold it.
+        """
         answer = self.choose(request)
         if isinstance(answer, Placement):
             self.cluster.take(answer)
-        self.observe(request)
+        if isinstance(answer, Placement) or not answer.never:
+            self.observe(request)
         return answer
 
     def observe(self, request: Request) -> None:

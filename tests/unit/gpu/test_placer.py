@@ -107,6 +107,13 @@ def test_a_sick_device_is_a_reason_that_may_pass() -> None:
     assert Placer(cluster).place(request) == Refusal(request, never=False, counts={Cause.SICK: 1})
 
 
+def test_what_could_never_be_held_is_not_learned() -> None:
+    placer = Placer(Cluster(several()))
+    for request in (asks(9), asks(1, 0), asks(models=frozenset({"H100"})), asks(4), asks(4)):
+        placer.place(request)
+    assert placer.learner.seen == 2
+
+
 def test_looking_changes_nothing() -> None:
     placer = Placer(mixed())
     before = placer.cluster.left.copy()
