@@ -22,8 +22,9 @@ def victims_of(running: Iterable[Running], excess: Amounts) -> list[UUID]:
 
     Where all of it holds less than the excess, all that holds any of it.
     """
-    missing = {key: amount for key, amount in excess.items() if amount > 0}
     order = sorted(running, key=lambda each: (each.priority.rank, each.since, each.id), reverse=True)
+    held = {key: sum(each.holds.get(key, 0) for each in order) for key in excess}
+    missing = {key: min(amount, held[key]) for key, amount in excess.items() if amount > 0}
     chosen: list[Running] = []
     for each in order:
         if any(each.holds.get(key, 0) for key, amount in missing.items() if amount > 0):

@@ -47,6 +47,11 @@ def test_what_a_later_and_larger_one_makes_needless_is_spared() -> None:
     assert numbers([running(1, {GPUS: 4}), running(2, {GPUS: 1})], {GPUS: 5}) == [2, 1]
 
 
+def test_what_would_be_stopped_in_vain_is_spared_also_where_another_excess_cannot_be_met() -> None:
+    work = [running(1, {CPU: 1}), running(2, {CPU: 1, GPUS: 1}, Priority.HIGH)]
+    assert numbers(work, {GPUS: 2, CPU: 1}) == [2]
+
+
 def test_where_all_holds_less_than_the_excess_all_of_it_goes() -> None:
     assert numbers([running(1, {GPUS: 1}), running(2, {GPUS: 1})], {GPUS: 9}) == [2, 1]
 
