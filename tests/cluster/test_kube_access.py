@@ -27,6 +27,7 @@ from portal.kube.types import (
     Pod,
     Resource,
 )
+from tests.plugins.polling import until
 
 pytestmark = pytest.mark.cluster
 RBAC = "rbac.authorization.k8s.io"
@@ -65,6 +66,15 @@ def role_binding(role: str, namespace: str) -> Object:
     }
 
 
+def lists_pods(kube: Kube, namespace: str) -> bool:
+    """Say whether `kube` may list pods there by now: the API server reads bindings from a cache that lags behind."""
+    try:
+        kube.list(PODS, namespace=namespace)
+    except Forbidden:
+        return False
+    return True
+
+
 @pytest.fixture(scope="module")
 def access(control_plane: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[ClusterAccess, Path]:
     directory = tmp_path_factory.mktemp("cluster")
@@ -82,6 +92,7 @@ def identities(access: tuple[ClusterAccess, Path]) -> Iterator[Identities]:
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "berth-writer"}}
     writer.apply(SERVICEACCOUNTS, account, namespace=made.namespace)
     writer.apply(ROLEBINDINGS, role_binding("berth-tenant-writer", made.namespace), namespace=made.namespace)
+    until("the API server heeds the new binding", lambda: lists_pods(made.as_tenant(), made.namespace), timeout_s=10)
     yield made
     writer.delete(NAMESPACES, made.namespace)
 
