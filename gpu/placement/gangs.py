@@ -6,14 +6,18 @@ first is placed: no trial is ever taken back. Of the places with room for all th
 
 import numpy as np
 
-from gpu.placement.cluster import Bools, Cluster, Ints
+from gpu.placement.arrays import Bools, Ints
+from gpu.placement.cluster import Cluster
 from gpu.placement.placer import Placer
 from gpu.placement.refusals import has_good_share, refusal_of
 from gpu.placement.specs import Gang, Level, Placement, Refusal
 
 
-def place_gang(placer: Placer, gang: Gang) -> list[Placement] | Refusal:
-    """Choose for each pod and charge them all, or charge none. Raises ValueError for a gang without pods."""
+def place_gang(placer: Placer, gang: Gang, *, asked_before: bool = False) -> list[Placement] | Refusal:
+    """Choose for each pod and charge them all, or charge none. Raises ValueError for a gang without pods.
+
+    Each of its pods counts among what is asked for, as in `Placer.place`.
+    """
     if gang.pods < 1:
         raise ValueError("a gang has at least one pod")
     request, cluster = gang.request, placer.cluster
@@ -22,13 +26,14 @@ def place_gang(placer: Placer, gang: Gang) -> list[Placement] | Refusal:
     place = _place_of(cluster, gang.within)
     room = _by_place(place, cluster.copies(request), gang.pods)
     fitting = np.flatnonzero(room >= gang.pods)
-    if not len(fitting):
+    never = not len(fitting)
+    if never:
         never = bool((_by_place(place, cluster.copies(request, empty=True), gang.pods) < gang.pods).all())
-        if not never:
-            placer.observe(request)
+    for _pod in range(0 if never or asked_before else gang.pods):
+        placer.observe(request)
+    if not len(fitting):
         counts = refusal_of(cluster, request).counts
         return Refusal(request, never=never, counts=counts, pods=gang.pods, room=int(room.max(initial=0)))
-    placer.observe(request)
     tightest = fitting[np.argmin(room[fitting])]
     return [_placed(placer, gang, place == tightest) for _pod in range(gang.pods)]
 

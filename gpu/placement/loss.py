@@ -8,12 +8,10 @@ beside them are the largest loss that the published measure does not see.
 """
 
 import numpy as np
-import numpy.typing as npt
 
-from gpu.placement.cluster import Ints
+from gpu.placement.arrays import Floats, Ints
 from gpu.placement.mix import Mix
 
-Floats = npt.NDArray[np.float64]
 STRANDED = 0.35  # of what CPU and memory leave unused; 0.2 to 0.5 differ by less than 0.15 points
 _ROWS = 128  # states at once: what stays in a processor's cache, less than half the time of all at once
 

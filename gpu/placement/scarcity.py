@@ -8,8 +8,8 @@ from collections import defaultdict
 
 import numpy as np
 
+from gpu.placement.arrays import Floats
 from gpu.placement.cluster import Cluster
-from gpu.placement.loss import Floats
 from gpu.placement.mix import Mix
 
 _LEAST = 0.01  # of a kind that is spoken for: it still takes a part of what only it and its like can serve
@@ -17,7 +17,8 @@ _LEAST = 0.01  # of a kind that is spoken for: it still takes a part of what onl
 
 def scarcity_of(cluster: Cluster, mix: Mix) -> Floats:
     """Return for each kind the part of its free devices, 0 to 1, that requests which need it are expected to take."""
-    free = np.bincount(cluster.kind, weights=cluster.idle.sum(1) * cluster.ready, minlength=len(cluster.kinds))
+    idle = cluster.idle * cluster.ready[:, None]
+    free = np.bincount(cluster.kind.ravel(), weights=idle.ravel(), minlength=len(cluster.kinds))
     demand: defaultdict[int, float] = defaultdict(float)
     for task, weight, _memory in mix.classes:
         demand[task.kinds] += weight * task.devices * task.share_milli

@@ -11,23 +11,26 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gpu.placement.cluster import Cluster
 from gpu.placement.gangs import place_gang
 from gpu.placement.placer import Placer
-from gpu.placement.specs import WHOLE, Gang, Level, Placement, Refusal, Request
+from gpu.placement.specs import WHOLE, Gang, Level, Near, Placement, Refusal, Request
 from gpu.placement.whatif import endings_needed, most_devices, nodes_by_model
-from tests.unit.gpu.clusters import asks, mixed
+from tests.unit.gpu import plain
+from tests.unit.gpu.clusters import asks, mixed, varied
 
 RUNS = 10
 EVENTS = int(os.environ.get("BERTH_PLACEMENT_EVENTS", "4000")) // RUNS
 MODELS = (frozenset[str](), frozenset[str](), frozenset({"T4"}), frozenset({"P100", "A100"}), frozenset({"H100"}))
+PROFILES = ("1g.5gb", "2g.10gb", "3g.20gb", "1g.6gb", "2g.12gb", "9g.90gb")
 
 
 class World:
-    """A placer, what it has placed, and the same told by plain sums."""
+    """A placer and what it has placed, in a cluster of plain nodes or in one where everything varies."""
 
     def __init__(self, seed: int) -> None:
-        self.rng, self.placer = random.Random(seed), Placer(mixed())  # noqa: S311 (a test)
+        self.rng = random.Random(seed)  # noqa: S311 (a test)
+        self.make = self.rng.choice((mixed, varied))
+        self.placer = Placer(self.make())
         self.held: list[Placement] = []
 
     def event(self) -> None:
@@ -51,7 +54,7 @@ class World:
         cluster = self.placer.cluster
         before, seen = cluster.left.copy(), self.placer.learner.seen
         found = place_gang(self.placer, gang)
-        assert self.placer.learner.seen == seen + (not isinstance(found, Refusal) or not found.never)
+        assert self.placer.learner.seen == seen + gang.pods * (not isinstance(found, Refusal) or not found.never)
         if isinstance(found, Refusal):
             assert (cluster.left == before).all()
             assert found.room < gang.pods
@@ -61,23 +64,39 @@ class World:
             self.held += found
 
     def request(self) -> Request:
-        share = self.rng.choice([WHOLE, WHOLE, 100, 330, 500, 810])
-        devices = 1 if share < WHOLE else self.rng.choice([0, 1, 1, 2, 4, 8])
-        models = self.rng.choice(MODELS) if devices else MODELS[0]
-        return asks(devices, share, cpu=self.rng.choice([0, 500, 4_000, 11_300]), models=models)
+        rng = self.rng
+        if rng.random() < 0.15:
+            return asks(1, profile=rng.choice(PROFILES), cpu=rng.choice([0, 500]), models=rng.choice(MODELS[:2]))
+        share = rng.choice([WHOLE, WHOLE, 100, 330, 500, 810])
+        devices = 1 if share < WHOLE else rng.choice([0, 1, 1, 2, 4, 8])
+        return asks(
+            devices,
+            share,
+            cpu=rng.choice([0, 500, 4_000, 11_300]),
+            models=rng.choice(MODELS) if devices else MODELS[0],
+            device_memory_mib=rng.choice([0, 0, 0, 20_000]),
+            near=rng.choice([Near.NODE, Near.NODE, *Near]),
+            tenant=rng.choice("abc"),
+            shares_with_others=rng.random() < 0.7,
+            resources=(("rdma/hca", 1),) * (rng.random() < 0.1),
+        )
 
     def asked(self, request: Request) -> None:
         cluster = self.placer.cluster
-        could = [row for row in range(len(cluster.nodes)) if fits(cluster, row, request)]
+        could = {node.name for node in cluster.nodes if plain.fits(cluster, node, request, self.held)}
+        assert {cluster.nodes[row].name for row in np.flatnonzero(cluster.fits(request))} == could
+        assert {cluster.nodes[row].name for row in np.flatnonzero(cluster.copies(request))} == could
         answer = self.placer.place(request)
         if isinstance(answer, Refusal):
-            assert could == []
+            assert not could
             assert sum(answer.counts.values()) == len(cluster.nodes)
             self.answers_are_true(request)
         else:
-            row = cluster.row_of(answer.node)
-            assert row in could
+            assert answer.node in could
+            row, node = cluster.row_of(answer.node), cluster.nodes[cluster.row_of(answer.node)]
             assert not cluster.sick[row, list(answer.devices)].any()
+            chosen = [(at, node.devices[at]) for at in answer.devices]
+            assert len({plain.group(device, at, request.near) for at, device in chosen}) <= 1
             self.held.append(answer)
 
     def answers_are_true(self, request: Request) -> None:
@@ -96,33 +115,17 @@ class World:
                 break
 
     def check(self) -> None:
+        """Compare the arrays with sums over what is held."""
         cluster = self.placer.cluster
-        left = cluster.exists * np.int64(WHOLE)
-        cpu = cluster.cpu.copy()
+        cpu = {node.name: node.cpu_millicores for node in cluster.nodes}
         for found in self.held:
-            row = cluster.row_of(found.node)
-            left[row, list(found.devices)] -= found.request.share_milli
-            cpu[row] -= found.request.cpu_millicores
-            assert not found.request.models or cluster.nodes[row].model in found.request.models
-        assert (left == cluster.left).all()
-        assert (cpu == cluster.cpu_free).all()
-        assert (left >= 0).all()
-        assert (cpu >= 0).all()
-
-
-def fits(cluster: Cluster, row: int, request: Request) -> bool:
-    node = cluster.nodes[row]
-    roomy = [
-        left >= request.share_milli and not sick
-        for left, sick in zip(cluster.left[row], cluster.sick[row], strict=True)
-    ]
-    return (
-        bool(cluster.ready[row])
-        and cluster.cpu_free[row] >= request.cpu_millicores
-        and cluster.memory_free[row] >= request.memory_mib
-        and (not request.devices or not request.models or node.model in request.models)
-        and sum(roomy[: len(node.devices)]) >= request.devices
-    )
+            cpu[found.node] -= found.request.cpu_millicores
+        assert [cpu[node.name] for node in cluster.nodes] == cluster.cpu_free.tolist()
+        assert min(cpu.values()) >= 0
+        for row, node in enumerate(cluster.nodes):
+            for at, use in plain.uses(node, self.held).items():
+                use.check()
+                assert cluster.left[row, at] == (0 if node.devices[at].mig else WHOLE - use.milli)
 
 
 @settings(max_examples=RUNS, deadline=None)
@@ -132,11 +135,15 @@ def test_no_device_is_given_out_twice_or_sick_and_what_fits_is_never_refused(see
     for _ in range(EVENTS):
         world.event()
     world.check()
-    empty = Placer(mixed()).cluster
+    cluster, empty = world.placer.cluster, world.make()
     for found in world.held:
-        world.placer.cluster.free(found)
-    assert (world.placer.cluster.left == empty.left).all()
-    assert (world.placer.cluster.memory_free == empty.memory_free).all()
+        cluster.free(found)
+    assert (cluster.left == empty.left).all()
+    assert (cluster.memory_free == empty.memory_free).all()
+    assert (cluster.other_free == empty.other_free).all()
+    assert (cluster.partitions.taken == 0).all()
+    assert (cluster.sharers.only == empty.sharers.only).all()
+    assert not cluster.sharers.closed.any()
 
 
 @settings(max_examples=3, deadline=None)

@@ -53,7 +53,7 @@ def test_models_that_others_cannot_do_without_are_kept_for_them() -> None:
         answer = placer.place(asks(models=only) if number % 8 == 0 else asks())
         if isinstance(answer, Placement):
             placer.cluster.free(answer)
-    models = {found.name: found.model for found in nodes}
+    models = {found.name: found.devices[0].model for found in nodes}
     assert {models[found.node] for found in placed(placer, *[asks()] * 40)} == {"T4"}
     assert models[placed(placer, asks(models=only))[0].node] == "V100"
 
@@ -114,6 +114,14 @@ def test_what_could_never_be_held_is_not_learned() -> None:
     assert placer.learner.seen == 2
 
 
+def test_what_is_asked_for_again_after_a_refusal_counts_once() -> None:
+    placer = Placer(Cluster(several(1)))
+    placed(placer, asks(4))
+    for again in (False, True, True):
+        placer.place(asks(1), asked_before=again)
+    assert placer.learner.seen == 2
+
+
 def test_looking_changes_nothing() -> None:
     placer = Placer(mixed())
     before = placer.cluster.left.copy()
@@ -125,7 +133,7 @@ def test_looking_changes_nothing() -> None:
 def test_what_is_kept_of_ever_new_requests_is_bounded() -> None:
     placer = Placer(mixed())
     for number in range(MOST_KEPT + 10):
-        placer.choose(asks(memory=1_000 + number))
+        placer.choose(asks(memory=1_000 + number, device_memory_mib=number))
     assert len(placer._kept) == 10
     assert len(placer._kinds) == 10
 
