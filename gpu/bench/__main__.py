@@ -1,159 +1,114 @@
-"""`python -m gpu.bench [--folder DIR] [--traces NAME …] [--seeds N] [--json]`: ours beside published policies, in turn.
+"""`python -m gpu.bench [--folder DIR] [--traces NAME …] [--seeds N] [--json] …`: ours beside published policies.
 
-Without a folder (or BERTH_TRACE_DIR) the cluster that is made here is replayed. Every policy gets the same requests in
-the same order; ours has its nodes in another order for each seed, the others in that of their names. Figures of one
-machine: look at the ratios and differences, which are taken seed by seed.
+Without a folder (or BERTH_TRACE_DIR) the cluster that is made here is replayed. Every policy gets the same cluster and
+requests in the same order; ours has its nodes in another order for each seed, the others in that of their names.
+Changes hold for all policies alike, and are drawn anew for each seed. Devices that turn sick stay part of the cluster
+in all figures. Figures of one machine: look at the ratios and differences, which are taken seed by seed.
 """
 
 import argparse
 import json
 import os
-import statistics
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
+from gpu.bench.bound import NoSolver
+from gpu.bench.contest import FIRST_SEED, Contest
+from gpu.bench.figures import Report, churning, filling, scaling
+from gpu.bench.perturb import Changes
+from gpu.bench.traces import Trace, made_here, read_trace, traces_in
 
-from gpu.bench.baselines import Baseline, Policy
-from gpu.bench.churn import Places, mean_allocation
-from gpu.bench.ours import Ours
-from gpu.bench.replay import Outcome, replay
-from gpu.bench.traces import Trace, arrivals, made_here, read_trace, traces_in
-from gpu.placement.specs import Request
-
-RATIO = 1.3
-CHURN_LOADS, CHURN_REQUESTS = (0.9, 1.0, 1.1), 10_000
-FIRST_SEED = 42
-OURS, ORDERS, FGD_ALL = "berth", "berth, reordered", "fgd, all classes"
-Outcomes = dict[str, list[Outcome]]
+NO_DATA, NO_SOLVER = 3, 4
 
 
 def main(words: list[str]) -> int:
-    """Replay what is asked for and print it; return the exit status, 3 without the data."""
-    asked = _parser().parse_args(words)
+    """Replay what is asked for and print it; return the exit status: 3 without the data, 4 without scipy."""
+    parser = _parser()
+    asked = parser.parse_args(words)
+    contest = _contest(asked)
+    if asked.churn and contest.changes.in_mid_run:
+        parser.error("--sick, --shift and --gangs are of runs that fill a cluster: not with --churn")
     folder = Path(asked.folder) if asked.folder else None
     if folder is not None and not traces_in(folder):
         sys.stderr.write(f"No traces in {folder}: it has no openb_pod_list_*.csv.\n")
-        return 3
-    traces = [read_trace(folder, name) for name in asked.traces or traces_in(folder)] if folder else [made_here()]
-    if asked.churn:
-        sys.stdout.writelines(f"{line}\n" for trace in traces for line in churn_lines(trace, range(asked.seeds)))
-        return 0
-    told = {trace.name: outcomes_of(trace, range(FIRST_SEED, FIRST_SEED + asked.seeds)) for trace in traces}
+        return NO_DATA
+    names = (asked.traces or traces_in(folder)) if folder else [""]
+    told: dict[str, object] = {}
+    for name in names:
+        trace = read_trace(folder, name) if folder else made_here()
+        try:
+            report = _report(trace, asked, contest)
+        except NoSolver as missing:
+            sys.stderr.write(f"{missing}\nWith --bounds 0 there is all the rest.\n")
+            return NO_SOLVER
+        told[report.name] = report.plain
+        if not asked.json:
+            sys.stdout.writelines(f"{line}\n" for line in report.lines)
+            sys.stdout.flush()
     if asked.json:
-        plain = {
-            name: {policy: list(map(asdict, runs)) for policy, runs in found.items()} for name, found in told.items()
-        }
-        sys.stdout.write(json.dumps(plain, indent=1) + "\n")
-    else:
-        sys.stdout.writelines(f"{line}\n" for name, found in told.items() for line in lines_of(name, found))
+        sys.stdout.write(json.dumps({"arguments": vars(asked), "traces": told}, indent=1) + "\n")
     return 0
 
 
-def outcomes_of(trace: Trace, seeds: Sequence[int]) -> Outcomes:
-    """Return what each policy makes of the same requests, seed by seed, and ours of the first in other orders."""
-    found: Outcomes = {}
-    for seed in seeds:
-        requests = arrivals(trace, RATIO, np.random.default_rng(seed))
-        for name, place in _policies(trace, seed).items():
-            found.setdefault(name, []).append(replay(place, requests, trace.capacity_milli))
-    requests = arrivals(trace, RATIO, np.random.default_rng(seeds[0]))
-    found[ORDERS] = [replay(Ours(trace, order).place, requests, trace.capacity_milli) for order in range(len(seeds))]
-    return found
+def _report(trace: Trace, asked: argparse.Namespace, contest: Contest) -> Report:
+    if asked.churn:
+        return churning(trace, contest)
+    return scaling(trace, contest, asked.scale) if asked.scale else filling(trace, contest)
 
 
-def churn_lines(trace: Trace, seeds: Sequence[int], *, requests: int = CHURN_REQUESTS) -> list[str]:
-    """Return what is allocated on average while requests come and go, and B11, the mean of ours to the better FGD."""
-    if not trace.lifetimes_s:
-        return [f"{trace.name}: the trace does not say how long its pods lived"]
-    means: dict[str, list[float]] = {Policy.BEST_FIT: [], Policy.FGD: [], FGD_ALL: [], OURS: []}
-    for load in CHURN_LOADS:
-        for seed in seeds:
-            policies: dict[str, Places] = {
-                Policy.BEST_FIT: Baseline(trace, Policy.BEST_FIT),
-                Policy.FGD: Baseline(trace, Policy.FGD),
-                FGD_ALL: Baseline(trace, Policy.FGD, popularity=1.0),
-                OURS: Ours(trace, seed),
-            }
-            for name, policy in policies.items():
-                means[name].append(mean_allocation(policy, trace, load=load, requests=requests, seed=seed))
-    fgd = max(means[Policy.FGD], means[FGD_ALL], key=statistics.fmean)
-    pairs = [one / other for one, other in zip(means[OURS], fgd, strict=True)]
-    size = len(seeds)
-    by_load = {
-        name: [statistics.fmean(all_[at : at + size]) for at in range(0, len(all_), size)]
-        for name, all_ in means.items()
-    }
-    return [
-        f"{trace.name}: allocated % on average while requests come and go, at loads of {CHURN_LOADS}",
-        *(f"  {name:17}" + "".join(f"{mean:9.2f}" for mean in found) for name, found in by_load.items()),
-        f"  B11 ours / the better FGD                         {_spread(pairs, 4)}",
-    ]
-
-
-def lines_of(name: str, found: Outcomes) -> list[str]:
-    """Return the figures of a trace as lines to read: allocated per cent, and ours against the others."""
-    head = f"{name}: allocated % at 100 and 130 % load, standard deviation, ms a decision"
-    rows = [f"  {policy:17}{_told(runs, 100)}{_told(runs, 130)}{_ms(runs):9.3f}" for policy, runs in found.items()]
-    fgd = max((found[Policy.FGD], found[FGD_ALL]), key=lambda runs: _mean(runs, 130))
-    ours, best_fit = found[OURS], found[Policy.BEST_FIT]
-    reordered = [run.at[130] for run in found[ORDERS]]
-    return [
-        head,
-        *rows,
-        f"  B1  unallocated at 130 %, ours / the better FGD   {_ratio(ours, fgd, 130)}",
-        f"  B2  unallocated at 100 %, ours / best fit         {_ratio(ours, best_fit, 100)}",
-        f"  B4  points above the better FGD at 100, 130 %     {_above(ours, fgd, 100)}  {_above(ours, fgd, 130)}",
-        f"  B6  points between orders of the nodes at 130 %   {max(reordered) - min(reordered):.2f}",
-        f"  B8  time a decision, ours / FGD                   {_ms(ours) / _ms(found[Policy.FGD]):.2f}",
-    ]
-
-
-def _policies(trace: Trace, seed: int) -> dict[str, Callable[[Request], object | None]]:
-    found: dict[str, Callable[[Request], object | None]] = {
-        str(policy): Baseline(trace, policy, seed=seed).place for policy in Policy
-    }
-    found[FGD_ALL] = Baseline(trace, Policy.FGD, popularity=1.0).place
-    found[OURS] = Ours(trace, seed).place
-    return found
-
-
-def _mean(runs: list[Outcome], load: int) -> float:
-    return statistics.fmean(run.at[load] for run in runs)
-
-
-def _ms(runs: list[Outcome]) -> float:
-    return statistics.fmean(run.mean_ms for run in runs)
-
-
-def _told(runs: list[Outcome], load: int) -> str:
-    return f"{_mean(runs, load):9.2f} ±{statistics.pstdev(run.at[load] for run in runs):.2f}"
-
-
-def _ratio(ours: list[Outcome], others: list[Outcome], load: int) -> str:
-    pairs = [(100 - one.at[load]) / (100 - other.at[load]) for one, other in zip(ours, others, strict=True)]
-    return _spread(pairs, 3)
-
-
-def _spread(values: list[float], digits: int) -> str:
-    return f"{statistics.fmean(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
-
-
-def _above(ours: list[Outcome], others: list[Outcome], load: int) -> str:
-    pairs = [one.at[load] - other.at[load] for one, other in zip(ours, others, strict=True)]
-    return f"{statistics.fmean(pairs):+.2f} ({min(pairs):+.2f} to {max(pairs):+.2f})"
+def _contest(asked: argparse.Namespace) -> Contest:
+    changes = Changes(
+        without_nodes=asked.without_nodes,
+        cpu=asked.cpu,
+        cpu_spread=asked.cpu_spread,
+        memory=asked.memory,
+        sick=asked.sick,
+        shift=asked.shift,
+        gangs=asked.gangs,
+        tenants=asked.tenants,
+    )
+    seeds = range(asked.first_seed, asked.first_seed + asked.seeds)
+    return Contest(seeds=seeds, changes=changes, permuted=asked.nodes == "permuted", bounds=asked.bounds)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m gpu.bench", description=__doc__)
     parser.add_argument("--folder", default=os.environ.get("BERTH_TRACE_DIR", ""), help="in the format of openb")
     parser.add_argument("--traces", nargs="*", help="some of the folder's, by name")
-    parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--churn", action="store_true", help="requests come and go instead of filling the cluster")
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--seeds", type=_number(int, 1), default=10, help="how many")
+    parser.add_argument("--first-seed", type=_number(int, 0), default=FIRST_SEED)
+    parser.add_argument("--nodes", choices=["permuted", "named"], default="permuted", help="the order of ours")
+    parser.add_argument("--bounds", type=_number(int, 0), default=3, help="of so many seeds, by scipy; seconds each")
+    parser.add_argument("--json", action="store_true", help="all figures of each seed, and the arguments")
+    modes = parser.add_mutually_exclusive_group()
+    modes.add_argument("--churn", action="store_true", help="requests come and go instead of filling the cluster")
+    modes.add_argument("--scale", type=_number(int, 2), default=0, help="ours alone, with so many times the nodes too")
+    _add_changes(parser)
     return parser
+
+
+def _add_changes(parser: argparse.ArgumentParser) -> None:
+    changes = parser.add_argument_group("changes, for all policies alike")
+    part = _number(float, 0, 1)
+    changes.add_argument("--without-nodes", type=part, default=0.0, metavar="PART", help="removed at random")
+    changes.add_argument("--cpu", type=_number(float, 0), default=1.0, metavar="FACTOR", help="of each node's")
+    changes.add_argument("--cpu-spread", type=part, default=0.0, metavar="PART", help="each node's by 1 ± so much")
+    changes.add_argument("--memory", type=_number(float, 0), default=1.0, metavar="FACTOR", help="of each node's")
+    changes.add_argument("--sick", type=part, default=0.0, metavar="PART", help="of the devices, at random moments")
+    changes.add_argument("--shift", action="store_true", help="half of the classes first, then the others")
+    changes.add_argument("--gangs", type=part, default=0.0, metavar="PART", help="of the requests, 2 to 8 pods each")
+    changes.add_argument("--tenants", type=_number(int, 0), default=0, help="Zipf's; every other shares with nobody")
+
+
+def _number(kind: Callable[[str], float], least: float, most: float = float("inf")) -> Callable[[str], float]:
+    def number(word: str) -> float:
+        found = kind(word)
+        if not least <= found <= most:
+            raise argparse.ArgumentTypeError(f"{word} is not from {least} to {most}")
+        return found
+
+    return number
 
 
 if __name__ == "__main__":

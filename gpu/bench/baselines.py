@@ -3,7 +3,9 @@ by name among equals, as in the published simulator.
 
 `FGD`: Weng et al., "Beware of Fragmentation" (USENIX ATC 2023); its classes are those that make up a part of the whole
 trace, which it is told. `BEST_FIT`, `DOT_PRODUCT`, `PACKING` and `RANDOM` as that simulator has them. Nothing of the
-placer is used but the cluster, so that a fault there does not hide here.
+placer is used but its words, so that a fault there does not hide here. None of them knows gangs, sick devices or
+tenants: the pods of a gang are placed one by one and taken back if one is left over, a sick device is not idle, and
+devices whose holders do not share with the one that asks are passed over.
 """
 
 import enum
@@ -13,10 +15,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gpu.bench.traces import Trace
-from gpu.placement.cluster import Bools, Ints
-from gpu.placement.loss import Floats
-from gpu.placement.specs import WHOLE, Request
+from gpu.bench.holders import Holders
+from gpu.bench.traces import Key, Trace, key_of, model_of
+from gpu.placement.arrays import Bools, Floats, Ints
+from gpu.placement.specs import WHOLE, Gang, Request
 
 _LARGEST_CPU, _LARGEST_MILLI = 128_000, 8_000  # of a node: what CPU and devices are divided by
 
@@ -31,14 +33,11 @@ class Policy(enum.StrEnum):
     FGD = "fgd"
 
 
-Key = tuple[int, int, int, frozenset[str]]
-
-
 class Fragmentation:
     """The expected fragmentation of node states under the most popular classes of a trace."""
 
     def __init__(self, requests: Sequence[Request], models: Sequence[str], popularity: float) -> None:
-        count = Counter(_key(request) for request in requests)
+        count = Counter(key_of(request) for request in requests)
         kept: list[tuple[Key, int]] = []
         reached = 0
         for key, n in sorted(count.items(), key=lambda found: (-found[1], found[0][:3], sorted(found[0][3]))):
@@ -65,55 +64,86 @@ class Fragmentation:
 
 
 class Held(NamedTuple):
-    """What a request holds: devices of a row."""
+    """What a request holds: devices of a row, which is the node of that name."""
 
     request: Request
     row: int
     devices: list[int]
+    node: str
 
 
 class Baseline:
     """A cluster that one of the policies fills."""
 
     def __init__(self, trace: Trace, policy: Policy, *, popularity: float = 0.95, seed: int = 0) -> None:
-        models = sorted({node.model for node in trace.nodes})
+        models = sorted({model_of(node) for node in trace.nodes})
         width = max(len(node.devices) for node in trace.nodes)
         self._policy, self._rng = policy, np.random.default_rng(seed)
         self._cpu: Ints = np.array([node.cpu_millicores for node in trace.nodes])
         self._memory: Ints = np.array([node.memory_mib for node in trace.nodes])
         self._count: Ints = np.array([len(node.devices) for node in trace.nodes])
-        self._idle: Ints = (np.arange(width) < self._count[:, None]) * np.int64(WHOLE)
-        self._model: Ints = np.array([models.index(node.model) for node in trace.nodes])
+        self._left: Ints = (np.arange(width) < self._count[:, None]) * np.int64(WHOLE)
+        self._idle, self._sick = self._left.copy(), np.zeros(self._left.shape, bool)
+        self._holders = Holders(self._left.shape) if any(request.tenant for request in trace.requests) else None
+        self._model: Ints = np.array([models.index(model_of(node)) for node in trace.nodes])
+        self._row = {node.name: row for row, node in enumerate(trace.nodes)}
+        self._node = [node.name for node in trace.nodes]
         self._names, self._admitted = models, dict[frozenset[str], Bools]()
         self._version: Ints = np.zeros(len(self._cpu), np.int64)
         self._changes = 1
         if policy is Policy.FGD:
             self._fragmentation = Fragmentation(trace.requests, models, popularity)
             self._now = self._fragmentation(self._cpu, self._idle, self._model)
-            self._kept: dict[Key, tuple[Floats, Ints, Ints]] = {}
+            self._kept: dict[tuple[Key, str, bool], tuple[Floats, Ints, Ints]] = {}
 
     def place(self, request: Request) -> Held | None:
         """Place a request, and return what it holds; None if it fits nowhere."""
-        rows = self._fitting(request)
+        idle = self._idle_for(request)
+        rows = self._fitting(request, idle)
         if not len(rows):
             return None
-        scores, devices = self._scores(request, rows)
+        scores, devices = self._scores(request, rows, idle)
         equal = np.flatnonzero(scores >= scores.max() - 1e-9)
         at = int(self._rng.choice(equal) if self._policy is Policy.RANDOM else equal[0])
         row = int(rows[at])
-        chosen = self._devices(request, row, None if devices is None else int(devices[at]))
-        held = Held(request, row, chosen)
+        chosen = self._devices(request, idle[row], None if devices is None else int(devices[at]))
+        held = Held(request, row, chosen, self._node[row])
         self._move(held, -1)
         return held
 
+    def place_gang(self, gang: Gang) -> list[Held] | None:
+        """Place its pods one by one; where one fits nowhere give back those before it, and return None."""
+        found: list[Held] = []
+        for _pod in range(gang.pods):
+            held = self.place(gang.request)
+            if held is None:
+                for before in reversed(found):
+                    self.free(before)
+                return None
+            found.append(held)
+        return found
+
     def free(self, held: Held) -> None:
-        """Give back what was placed."""
+        """Give back what was placed; what sick devices get back stays withheld."""
         self._move(held, 1)
 
-    def _fitting(self, request: Request) -> Ints:
+    def device_sick(self, node: str, device: int) -> None:
+        """Take a device out of placement; who holds it keeps it."""
+        row = self._row[node]
+        self._sick[row, device] = True
+        self._changed(row)
+
+    def _idle_for(self, request: Request) -> Ints:
+        """Return what is idle on devices that a request may be on: (N, G)."""
+        if self._holders is None or not request.is_share:
+            return self._idle
+        found: Ints = np.where(self._holders.admits(request), self._idle, 0)
+        return found
+
+    def _fitting(self, request: Request, idle: Ints) -> Ints:
         fits = (self._cpu >= request.cpu_millicores) & (self._memory >= request.memory_mib)
         if request.devices:
-            fits &= (self._idle >= request.share_milli).sum(1) >= request.devices
+            fits &= (idle >= request.share_milli).sum(1) >= request.devices
         if request.models:
             if request.models not in self._admitted:
                 admitted = np.array([name in request.models for name in self._names])
@@ -121,34 +151,36 @@ class Baseline:
             fits &= self._admitted[request.models]
         return np.flatnonzero(fits)
 
-    def _scores(self, request: Request, rows: Ints) -> tuple[Floats, Ints | None]:
+    def _scores(self, request: Request, rows: Ints, idle: Ints) -> tuple[Floats, Ints | None]:
         if self._policy is Policy.FGD:
-            return self._descent(request, rows)
+            return self._descent(request, rows, idle)
         if self._policy is Policy.RANDOM:
             return np.zeros(len(rows)), None
         if self._policy is Policy.PACKING:
-            return _packing(request, self._idle[rows], self._count[rows]), None
+            return _packing(request, idle[rows], self._count[rows]), None
         free = self._idle[rows].sum(1)
         if self._policy is Policy.BEST_FIT:
             return _best_fit(request, self._cpu[rows], free), None
         dot = self._cpu[rows] * request.cpu_millicores / _LARGEST_CPU**2 + free * request.milli / _LARGEST_MILLI**2
         return np.trunc((1 - dot / 2) * 100), None
 
-    def _descent(self, request: Request, rows: Ints) -> tuple[Floats, Ints]:
-        key, n = _key(request), len(self._cpu)
+    def _descent(self, request: Request, rows: Ints, idle: Ints) -> tuple[Floats, Ints]:
+        its_own = self._holders is not None and request.is_share  # which devices will do is another for each tenant
+        tenant, shares = (request.tenant, request.shares_with_others) if its_own else ("", True)
+        key, n = (key_of(request), tenant, shares), len(self._cpu)
         kept = self._kept.get(key)
         if kept is None:
             kept = self._kept[key] = (np.zeros(n), np.zeros(n, np.int64), np.full(n, -1, np.int64))
         score, device, seen = kept
         stale = rows[seen[rows] < self._version[rows]]
         if len(stale):
-            score[stale], device[stale] = self._steps(request, stale)
+            score[stale], device[stale] = self._steps(request, stale, idle)
             seen[stale] = self._version[stale]
         return score[rows], device[rows]
 
-    def _steps(self, request: Request, rows: Ints) -> tuple[Floats, Ints]:
+    def _steps(self, request: Request, rows: Ints, allowed: Ints) -> tuple[Floats, Ints]:
         if request.is_share:
-            at, device = _distinct(self._idle[rows], request.share_milli)
+            at, device = _distinct(allowed[rows], request.share_milli)
             idle = self._idle[rows[at]]
             idle[np.arange(len(at)), device] -= request.share_milli
         else:
@@ -163,17 +195,22 @@ class Baseline:
         first = order[np.r_[True, at[order][1:] != at[order][:-1]]]
         return step[first], device[first]
 
-    def _devices(self, request: Request, row: int, device: int | None) -> list[int]:
-        idle = self._idle[row]
+    def _devices(self, request: Request, idle: Ints, device: int | None) -> list[int]:
         if not request.is_share:
             return [int(found) for found in np.flatnonzero(idle == WHOLE)[: request.devices]]
         return [self._share_device(idle, request.share_milli) if device is None else device]
 
     def _move(self, held: Held, sign: int) -> None:
-        request, row, devices = held
-        self._idle[row, devices] += sign * request.share_milli
+        request, row = held.request, held.row
+        self._left[row, held.devices] += sign * request.share_milli
         self._cpu[row] += sign * request.cpu_millicores
         self._memory[row] += sign * request.memory_mib
+        if self._holders is not None and request.is_share:
+            self._holders.change(request, (row, held.devices[0]), -sign)
+        self._changed(row)
+
+    def _changed(self, row: int) -> None:
+        self._idle[row] = np.where(self._sick[row], 0, self._left[row])
         self._changes += 1
         self._version[row] = self._changes
         if self._policy is Policy.FGD:
@@ -185,11 +222,6 @@ class Baseline:
         if self._policy is Policy.RANDOM:
             return int(self._rng.choice(roomy))
         return int(roomy[np.argmin(idle[roomy])])
-
-
-def _key(request: Request) -> Key:
-    share = request.share_milli if request.devices else 0
-    return request.cpu_millicores, request.devices, share, request.models
 
 
 def _best_fit(request: Request, cpu: Ints, free: Ints) -> Floats:

@@ -12,8 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from gpu.bench.traces import Trace
-from gpu.placement.cluster import Ints
-from gpu.placement.loss import Floats
+from gpu.placement.arrays import Floats, Ints
 
 
 class Places(Protocol):

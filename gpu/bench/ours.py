@@ -2,8 +2,9 @@
 
 from gpu.bench.traces import Trace
 from gpu.placement.cluster import Cluster
+from gpu.placement.gangs import place_gang
 from gpu.placement.placer import Placer
-from gpu.placement.specs import Placement, Request
+from gpu.placement.specs import Gang, Placement, Refusal, Request
 
 
 class Ours:
@@ -17,6 +18,15 @@ class Ours:
         answer = self._placer.place(request)
         return answer if isinstance(answer, Placement) else None
 
+    def place_gang(self, gang: Gang) -> list[Placement] | None:
+        """Place all pods of a gang; None where it is refused."""
+        answer = place_gang(self._placer, gang)
+        return None if isinstance(answer, Refusal) else answer
+
     def free(self, held: Placement) -> None:
         """Give back what was placed."""
         self._placer.cluster.free(held)
+
+    def device_sick(self, node: str, device: int) -> None:
+        """Take a device out of placement."""
+        self._placer.cluster.device_sick(node, device)

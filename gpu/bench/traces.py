@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from gpu.placement.specs import WHOLE, Node, Request
+from gpu.placement.specs import WHOLE, Device, Node, Request
 
 _NODES, _PODS = "openb_node_list_gpu_node.csv", "openb_pod_list_"
+Key = tuple[int, int, int, frozenset[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,26 +68,40 @@ def arrivals(trace: Trace, ratio: float, rng: np.random.Generator) -> list[Reque
         found.append(request)
 
 
-def made_here(seed: int = 0) -> Trace:
-    """Return a cluster of 120 nodes of four models and a mix of requests for it, neither like any that was recorded."""
+def made_here(seed: int = 0, *, times: int = 1) -> Trace:
+    """Return a cluster of 120 nodes of four models and a mix of requests for it, neither like any that was recorded.
+
+    `times` as many of both, in the same parts.
+    """
     rng = np.random.default_rng(seed)
     sizes = [("L40", 4, 64, 256), ("H100", 8, 128, 1024), ("A30", 2, 32, 128), ("L4", 1, 16, 64)]
     counts = (50, 30, 25, 15)
     nodes = [
-        Node(
-            name=f"{model.lower()}-{n:03}",
-            cpu_millicores=cores * 1_000,
-            memory_mib=gib * 1_024,
-            model=model,
-            devices=tuple(f"{model}-{n}-{index}" for index in range(devices)),
-        )
+        node_of(f"{model.lower()}-{n:03}", cores * 1_000, gib * 1_024, model, devices)
         for (model, devices, cores, gib), count in zip(sizes, counts, strict=True)
-        for n in range(count)
+        for n in range(count * times)
     ]
-    kinds = rng.choice(len(_MADE), 4_000, p=np.array([weight for weight, _shape in _MADE]))
+    kinds = rng.choice(len(_MADE), 4_000 * times, p=np.array([weight for weight, _shape in _MADE]))
     lifetimes = tuple(int(found) for found in np.ceil(rng.lognormal(8, 1.5, len(kinds))))
     in_order = tuple(sorted(nodes, key=lambda node: node.name))
     return Trace("made-here", in_order, tuple(_MADE[kind][1] for kind in kinds), lifetimes)
+
+
+def node_of(name: str, cpu_millicores: int, memory_mib: int, model: str, devices: int) -> Node:
+    """Return a node with so many devices of one model."""
+    found = tuple(Device(uuid=f"{name}-{index}", model=model) for index in range(devices))
+    return Node(name=name, cpu_millicores=cpu_millicores, memory_mib=memory_mib, devices=found)
+
+
+def model_of(node: Node) -> str:
+    """Return the model of a node's devices, which is one in a trace; nothing where there are none."""
+    return node.devices[0].model if node.devices else ""
+
+
+def key_of(request: Request) -> Key:
+    """Return what makes requests one class of a trace: millicores, devices, share in thousandths, models."""
+    share = request.share_milli if request.devices else 0
+    return request.cpu_millicores, request.devices, share, request.models
 
 
 def _shape(cores: float, gib: int, devices: int, share: int = WHOLE, models: Sequence[str] = ()) -> Request:
@@ -119,13 +134,7 @@ def _lifetime_s(row: dict[str, str]) -> int:
 
 
 def _node(row: dict[str, str]) -> Node:
-    return Node(
-        name=row["sn"],
-        cpu_millicores=int(row["cpu_milli"]),
-        memory_mib=int(row["memory_mib"]),
-        model=row["model"],
-        devices=tuple(f"{row['sn']}-{index}" for index in range(int(row["gpu"]))),
-    )
+    return node_of(row["sn"], int(row["cpu_milli"]), int(row["memory_mib"]), row["model"], int(row["gpu"]))
 
 
 def _request(row: dict[str, str]) -> Request:

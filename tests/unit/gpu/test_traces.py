@@ -7,12 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gpu.bench.__main__ import main
 from gpu.bench.baselines import Baseline, Policy
 from gpu.bench.churn import Places, mean_allocation
 from gpu.bench.ours import Ours
-from gpu.bench.replay import replay
-from gpu.bench.traces import Trace, arrivals, made_here, read_trace, traces_in
+from gpu.bench.traces import Trace, arrivals, made_here, model_of, read_trace, traces_in
 from gpu.placement.specs import WHOLE, Node, Request
 from tests.unit.gpu.clusters import asks, node, several
 
@@ -38,7 +36,7 @@ def placing(policy: Baseline) -> Callable[[Request], bool]:
 def test_a_folder_in_the_format_of_openb_is_read_by_the_names_of_nodes_and_pods(folder: Path) -> None:
     assert traces_in(folder) == ["small"]
     trace = read_trace(folder, "small")
-    assert [(found.name, found.model, len(found.devices)) for found in trace.nodes] == [
+    assert [(found.name, model_of(found), len(found.devices)) for found in trace.nodes] == [
         ("n0", "G2", 8),
         ("n1", "T4", 2),
     ]
@@ -58,13 +56,6 @@ def test_requests_are_drawn_until_the_load_is_asked_for_and_the_same_for_a_seed(
     assert 1.29 < asked <= 1.3
     few = arrivals(trace, 0.1, np.random.default_rng(1))
     assert sum(request.milli for request in few) <= 0.1 * trace.capacity_milli
-
-
-def test_what_does_not_fit_is_dropped_and_the_allocated_part_is_told_at_each_load() -> None:
-    taken = iter([1, None, 1])
-    found = replay(lambda _request: next(taken), [asks(), asks(), asks()], 3_000)
-    assert (list(found.at), found.dropped) == ([100], 1)
-    assert found.at[100] == pytest.approx(200 / 3)
 
 
 @pytest.mark.parametrize("policy", list(Policy))
@@ -124,20 +115,11 @@ def test_while_requests_come_and_go_what_is_allocated_is_what_is_asked_for_where
         mean_allocation(Ours(trace, 0), replace(trace, lifetimes_s=()), load=1.0, requests=10, seed=0)
 
 
-def test_the_command_prints_ours_beside_the_others_and_says_when_there_is_no_data(
-    folder: Path, tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["--folder", str(folder), "--seeds", "1", "--json"]) == 0
-    assert '"berth"' in capsys.readouterr().out
-    assert main(["--folder", str(folder), "--seeds", "1", "--churn"]) == 0
-    assert "does not say how long" in capsys.readouterr().out
-    empty = tmp_path_factory.mktemp("empty")
-    assert main(["--folder", str(empty)]) == 3
-    assert "No traces" in capsys.readouterr().err
-
-
 def test_the_cluster_that_is_made_here_is_of_120_nodes_and_the_same_each_time() -> None:
     assert made_here() == made_here()
     assert len(made_here().nodes) == 120
     assert isinstance(made_here().nodes[0], Node)
+    larger = made_here(times=3)
+    assert larger.capacity_milli == 3 * made_here().capacity_milli
+    assert (len({found.name for found in larger.nodes}), len(larger.requests)) == (360, 12_000)
     assert all(0 < request.share_milli <= WHOLE for request in made_here().requests)
