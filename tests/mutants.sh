@@ -22,8 +22,9 @@ placement() {
     mkdir -p gpu/placement
     cp "$root/gpu/__init__.py" gpu/
     cp "$root"/gpu/placement/*.py gpu/placement/
-    cp "$root"/tests/unit/gpu/clusters.py "$root"/tests/unit/gpu/test_{cluster,gangs,loss,mix,placement_events,placer,scarcity,whatif}.py tests/
-    sed -i "s/^from tests.unit.gpu.clusters /from clusters /" tests/*.py
+    cp "$root"/tests/unit/gpu/{clusters,plain}.py tests/
+    cp "$root"/tests/unit/gpu/test_{cluster,gangs,loss,mig,mix,placement_events,placer,scarcity,sharing,topology,whatif}.py tests/
+    sed -i "s/^from tests.unit.gpu.clusters /from clusters /; s/^from tests.unit.gpu import plain/import plain/" tests/*.py
     sed -i -E 's/^RUNS = .*/RUNS = 2/; s/"4000"/"300"/; s/range\(300\)/range(60)/' tests/test_placement_events.py
     sources="gpu/" mutated="gpu/placement/*.py"
 }

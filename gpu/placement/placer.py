@@ -1,38 +1,19 @@
 """Chooses a node and its devices for a request: of those that fit, where it leaves the least that is lost.
 
-The score of a node is the step by which the expected loss falls there, in hundredths of a logistic curve as in the
-published simulator of FGD (steps that hardly differ count as equal), less a price for kinds of devices that others
-cannot do without. Among equals the first row wins, which is the first by a hash of the nodes' names. Scores are kept
-for each class of requests; a placement makes those of one row stale, a newly learned mix all of them.
+Of nodes that score equally (see `scores`) that is taken where several devices are nearest to each other, then the first
+row, which is the first by a hash of the nodes' names.
 """
 
-from typing import NamedTuple
-
 import numpy as np
-import numpy.typing as npt
 
 from gpu.placement.arrays import Bools, Floats, Ints
 from gpu.placement.cluster import Cluster
-from gpu.placement.loss import ExpectedLoss
 from gpu.placement.mix import Learner, Mix, TaskClass, class_of, usual_mix
 from gpu.placement.refusals import has_good_share, refusal_of
-from gpu.placement.scarcity import scarcity_of
-from gpu.placement.specs import WHOLE, Near, Placement, Refusal, Request, Terms
+from gpu.placement.scores import MOST_KEPT, Scores
+from gpu.placement.specs import WHOLE, Placement, Refusal, Request, Terms
 
-SCARCE = 3.0  # steps of the curve between a kind that nobody needs and one that is all spoken for
 PRICE_EVERY = 100  # requests
-MOST_KEPT = 512  # classes of which scores are kept: 14 bytes a node each
-_CURVE_MILLI = 1_000.0
-_ANYBODY = ("", True)
-
-
-class _Kept(NamedTuple):
-    """Scores of a class: raw gain, its step and the first device, by row, and the row's version they are of."""
-
-    gain: npt.NDArray[np.float32]
-    step: npt.NDArray[np.int8]
-    device: npt.NDArray[np.int8]
-    seen: Ints
 
 
 class Placer:
@@ -41,7 +22,6 @@ class Placer:
     def __init__(self, cluster: Cluster) -> None:
         self.cluster, self.learner = cluster, Learner()
         self._kinds: dict[tuple[frozenset[str], int], int] = {}
-        self._mixed = np.flatnonzero((cluster.topology.group[Near.NODE] > 0).any(1))  # rows with devices of two kinds
         self._learn(usual_mix((1 << len(cluster.kinds)) - 1))
 
     def place(self, request: Request, *, asked_before: bool = False) -> Placement | Refusal:
@@ -62,7 +42,7 @@ class Placer:
         if self.learner.observe(self._class(request), request.memory_mib):
             self._learn(self.learner.mix())
         elif self.learner.seen % PRICE_EVERY == 0:
-            self._price()
+            self.scores.reprice()
 
     def choose(self, request: Request, within: Bools | None = None) -> Placement | Refusal:
         """Return where a request would go now, of all rows or of those `within` (N,), and change nothing."""
@@ -73,16 +53,11 @@ class Placer:
             return refusal_of(self.cluster, request)
         if request.profile:
             return self._instance(request, rows)
-        kept, price = self._scored(request, rows), np.zeros(len(rows))
-        if request.devices:
-            price = self.scarcity[self.cluster.kind[rows, kept.device[rows]]]
-        scores = kept.step[rows] - SCARCE * price
-        best = self._first(request, rows, scores)
-        row = int(rows[best])
-        terms = Terms(float(kept.gain[row]), float(price[best]), float(scores[best]))
-        return Placement(
-            request, self.cluster.nodes[row].name, self._devices(request, row, int(kept.device[row])), terms
-        )
+        worth = self.scores.worth(request, self._class(request), rows)
+        best = self._first(request, rows, worth.score)
+        row, device = int(rows[best]), int(worth.device[best])
+        terms = Terms(float(worth.gain[best]), float(worth.scarcity[best]), float(worth.score[best]))
+        return Placement(request, self.cluster.nodes[row].name, self._devices(request, row, device), terms)
 
     def _first(self, request: Request, rows: Ints, scores: Floats) -> int:
         """Return the index of the best score; of equals that where several devices are nearest to each other."""
@@ -117,104 +92,7 @@ class Placer:
         return class_of(request, found)
 
     def _learn(self, mix: Mix) -> None:
-        cluster = self.cluster
-        self._mix, self._loss = mix, ExpectedLoss(mix, len(cluster.kinds))
-        self._kept: dict[tuple[TaskClass, int, Near, tuple[str, bool]], _Kept] = {}
-        self._now: Floats = np.zeros(len(cluster.nodes))
-        self._now_of: Ints = np.full(len(cluster.nodes), -1, np.int64)
-        self._price()
-
-    def _price(self) -> None:
-        self.scarcity = scarcity_of(self.cluster, self._mix)
-        for kept in self._kept.values() if len(self._mixed) else ():  # on these the price chooses the device, too
-            kept.seen[self._mixed] = -1
-
-    def _scored(self, request: Request, rows: Ints) -> _Kept:
-        """Return the scores of a request's class, of these rows at least as they are now."""
-        guarded = self.cluster.sharers.bounds(request)
-        sharer = (request.tenant, request.shares_with_others) if guarded else _ANYBODY
-        key, n = (self._class(request), request.memory_mib, request.near, sharer), len(self.cluster.nodes)
-        kept = self._kept.get(key)
-        if kept is None:
-            if len(self._kept) >= MOST_KEPT:
-                self._kept.clear()
-            kept = self._kept[key] = _Kept(
-                np.zeros(n, np.float32), np.zeros(n, np.int8), np.full(n, -1, np.int8), np.full(n, -1, np.int64)
-            )
-        stale = rows[kept.seen[rows] < self.cluster.version[rows]]
-        if len(stale):
-            first = alike = np.zeros(1, np.int64)
-            if len(stale) > 1:
-                _states, first, alike = np.unique(self.cluster.state[stale], return_index=True, return_inverse=True)
-            gain, device = self._gains(request, stale[first])
-            kept.gain[stale], kept.step[stale], kept.device[stale] = gain[alike], _step(gain)[alike], device[alike]
-            kept.seen[stale] = self.cluster.version[stale]
-        return kept
-
-    def _gains(self, request: Request, rows: Ints) -> tuple[Floats, Ints]:
-        """Return by how much the loss falls in these rows, in thousandths of a device, and the best (first) device.
-
-        Rounded, so that sums taken in another order are equal.
-        """
-        cluster = self.cluster
-        at, taken = self._choices(request, rows)
-        states, idle = rows[at], cluster.idle[rows[at]]
-        idle -= taken * request.share_milli
-        cpu = cluster.cpu_free[states] - request.cpu_millicores
-        memory = cluster.memory_free[states] - request.memory_mib
-        gain = np.round(self._loss_now(rows)[at] - self._lost(cpu, memory, idle, states), 6)
-        device = taken.argmax(1)
-        if len(at) == len(rows):
-            return gain, device
-        worth = gain
-        if len(self._mixed):
-            worth = _step(gain) - SCARCE * self.scarcity[cluster.kind[states, device]]
-        order = np.lexsort((device, -gain, -worth, at))  # the best of each row, the first among equals
-        first = order[np.r_[True, np.diff(at[order]) > 0]]
-        return gain[first], device[first]
-
-    def _choices(self, request: Request, rows: Ints) -> tuple[Ints, Bools]:
-        """Return what could be taken in these rows: (C,) indices into rows, in their order, and (C, G) the devices.
-
-        Of devices that are alike only the first are a choice.
-        """
-        cluster = self.cluster
-        if not request.devices:
-            return np.arange(len(rows)), np.zeros((len(rows), cluster.idle.shape[1]), bool)
-        usable, group = cluster.usable(request, rows), cluster.topology.group[Near.NODE][rows]
-        if request.is_share:
-            return _distinct(usable, cluster.idle[rows] * (cluster.topology.count[Near.NODE] + 1) + group)
-        if not len(self._mixed):
-            return np.arange(len(rows)), usable & (np.cumsum(usable, 1) <= request.devices)
-        found: list[tuple[Ints, Bools]] = []
-        for number in range(cluster.topology.count[Near.NODE]):
-            of_kind = usable & (group == number)
-            at = np.flatnonzero(cluster.topology.enough(of_kind, request.near, request.devices, rows))
-            found.append((at, of_kind[at] & (np.cumsum(of_kind[at], 1) <= request.devices)))
-        at, taken = np.concatenate([at for at, _taken in found]), np.concatenate([taken for _at, taken in found])
-        order = np.argsort(at, kind="stable")
-        return at[order], taken[order]
-
-    def _loss_now(self, rows: Ints) -> Floats:
-        cluster = self.cluster
-        stale = rows[self._now_of[rows] < cluster.version[rows]]
-        if len(stale):
-            free, memory = cluster.cpu_free[stale], cluster.memory_free[stale]
-            self._now[stale] = self._lost(free, memory, cluster.idle[stale], stale)
-            self._now_of[stale] = cluster.version[stale]
-        return self._now[rows]
-
-    def _lost(self, cpu: Ints, memory: Ints, idle: Ints, rows: Ints) -> Floats:
-        """Return the loss of states of rows; a node of several kinds counts as one for each, with all its CPU."""
-        kinds, group = self.cluster.kind[rows], self.cluster.topology.group[Near.NODE][rows]
-        if not len(self._mixed):
-            return self._loss(cpu, memory, idle, kinds[:, 0])
-        lost = np.zeros(len(rows))
-        for number in range(self.cluster.topology.count[Near.NODE]):
-            of_kind = group == number
-            kind = kinds[np.arange(len(rows)), of_kind.argmax(1)]
-            lost += self._loss(cpu, memory, np.where(of_kind, idle, 0), kind)
-        return lost
+        self.scores = Scores(self.cluster, mix)
 
     def _devices(self, request: Request, row: int, first: int) -> tuple[int, ...]:
         """Return the devices of a row to take: that of a share, or the nearest of the kind of the first."""
@@ -222,17 +100,3 @@ class Placer:
             return (first,) * request.devices
         usable = self.cluster.usable(request, row) & (self.cluster.kind[row] == self.cluster.kind[row, first])
         return self.cluster.topology.nearest(row, usable, request.near, request.devices)
-
-
-def _step(gain: Floats) -> Floats:
-    """Return the step of the curve that a gain falls on."""
-    return np.floor(100 / (1 + np.exp(-gain / _CURVE_MILLI)))
-
-
-def _distinct(usable: Bools, alike: Ints) -> tuple[Ints, Bools]:
-    """Return as a choice each usable device (R, G) of a row, of those that are alike only the first."""
-    roomy = usable.copy()
-    for later in range(1, alike.shape[1]):
-        roomy[:, later] &= ~((alike[:, :later] == alike[:, [later]]) & usable[:, :later]).any(1)
-    at, device = np.nonzero(roomy)
-    return at, np.arange(alike.shape[1]) == device[:, None]

@@ -164,6 +164,5 @@ def test_kept_scores_are_those_that_would_be_reckoned_anew(seed: int) -> None:
         world.event()
     request = world.request()
     before = world.placer.choose(request)
-    world.placer._kept.clear()
-    world.placer._now_of[:] = -1
+    world.placer.scores.forget()
     assert world.placer.choose(request) == before

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 import pytest
 
 from gpu.placement.cluster import Cluster
-from gpu.placement.placer import MOST_KEPT, Placer
+from gpu.placement.placer import Placer
+from gpu.placement.scores import MOST_KEPT
 from gpu.placement.specs import WHOLE, Cause, Node, Placement, Refusal, Request
 from tests.unit.gpu.clusters import asks, mixed, node, several
 
@@ -134,7 +135,7 @@ def test_what_is_kept_of_ever_new_requests_is_bounded() -> None:
     placer = Placer(mixed())
     for number in range(MOST_KEPT + 10):
         placer.choose(asks(memory=1_000 + number, device_memory_mib=number))
-    assert len(placer._kept) == 10
+    assert len(placer.scores._kept) == 10
     assert len(placer._kinds) == 10
 
 
