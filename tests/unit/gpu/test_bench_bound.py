@@ -50,6 +50,14 @@ def test_only_what_comes_until_the_load_is_asked_for_counts_and_a_gang_is_its_po
     assert best_of([large(4)], []) == pytest.approx(0)
 
 
+def test_where_every_node_is_another_nearly_alike_ones_are_one_kind_that_takes_what_the_largest_does() -> None:
+    unlike = [node_of(f"n{n:03}", 10_000 + 7 * n, 10**6, "T4", 1 + n % 2) for n in range(200)]
+    assert len(bound._kinds(unlike)) <= 30
+    assert sum(kind.nodes for kind in bound._kinds(unlike)) == 200
+    assert best_of(unlike, [asks(cpu=11_390)] * 5) == pytest.approx(100 * 5 / 300)
+    assert best_of(unlike, [asks(cpu=11_500)] * 10) == pytest.approx(0)
+
+
 def test_without_scipy_it_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bound, "linprog", None)
     with pytest.raises(NoSolver, match="requirements-dev"):
