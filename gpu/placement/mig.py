@@ -74,21 +74,16 @@ def bits_of(profile: Profile, start: int) -> int:
 
 
 _SEVENTHS = (0, 1, 2, 3, 4, 5, 6)
-
-
-def _of_eight(names: tuple[str, str, str, str, str, str]) -> MigLayout:
-    """A100 and H100: eight memory slices, seven compute slices."""
-    shapes = (
-        Profile(1, _SEVENTHS),
-        Profile(2, (0, 2, 4, 6)),
-        Profile(2, (0, 2, 4)),
-        Profile(4, (0, 4)),
-        Profile(4, (0,)),
-        Profile(8, (0,)),
-    )
-    return MigLayout(8, dict(zip(names, shapes, strict=True)))
-
-
-A100_40GB = _of_eight(("1g.5gb", "1g.10gb", "2g.10gb", "3g.20gb", "4g.20gb", "7g.40gb"))
-A100_80GB = H100_80GB = _of_eight(("1g.10gb", "1g.20gb", "2g.20gb", "3g.40gb", "4g.40gb", "7g.80gb"))
+_OF_EIGHT = (  # of A100 and H100: eight memory slices, seven compute slices
+    Profile(1, _SEVENTHS),
+    Profile(2, (0, 2, 4, 6)),
+    Profile(2, (0, 2, 4)),
+    Profile(4, (0, 4)),
+    Profile(4, (0,)),
+    Profile(8, (0,)),
+)
+_NAMES_40GB = ("1g.5gb", "1g.10gb", "2g.10gb", "3g.20gb", "4g.20gb", "7g.40gb")
+_NAMES_80GB = ("1g.10gb", "1g.20gb", "2g.20gb", "3g.40gb", "4g.40gb", "7g.80gb")
+A100_40GB = MigLayout(8, dict(zip(_NAMES_40GB, _OF_EIGHT, strict=True)))
+A100_80GB = H100_80GB = MigLayout(8, dict(zip(_NAMES_80GB, _OF_EIGHT, strict=True)))
 A30 = MigLayout(4, {"1g.6gb": Profile(1, (0, 1, 2, 3)), "2g.12gb": Profile(2, (0, 2)), "4g.24gb": Profile(4, (0,))})
