@@ -54,7 +54,7 @@ def test_where_every_node_is_another_nearly_alike_ones_are_one_kind_that_takes_w
     unlike = [node_of(f"n{n:03}", 10_000 + 7 * n, 10**6, "T4", 1 + n % 2) for n in range(200)]
     assert len(bound._kinds(unlike)) <= 30
     assert sum(kind.nodes for kind in bound._kinds(unlike)) == 200
-    assert best_of(unlike, [asks(cpu=11_390)] * 5) == pytest.approx(100 * 5 / 300)
+    assert best_of(unlike, [asks(cpu=11_380)] * 5) == pytest.approx(100 * 5 / 300)
     assert best_of(unlike, [asks(cpu=11_500)] * 10) == pytest.approx(0)
 
 
