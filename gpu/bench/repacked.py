@@ -1,0 +1,115 @@
+"""What repacking gives: ours with it beside ours without, on the same requests and the same order of the nodes (B7).
+
+Once most of the devices are held a plan is made, and carried out at once, whenever a little more of them was given out.
+Never were more pods moved than `BUDGET` of those that were placed until then, and the budget opens bit by bit, so that
+it is spent on the best moves of each moment. What was refused stays refused.
+"""
+
+import statistics
+import time
+from collections.abc import Sequence
+
+from gpu.bench.contest import RATIO
+from gpu.bench.ours import Ours
+from gpu.bench.perturb import Changes, run_of
+from gpu.bench.replay import Outcome, replay
+from gpu.bench.traces import Trace
+from gpu.placement.cluster import Cluster
+from gpu.placement.gangs import place_gang
+from gpu.placement.placer import Placer
+from gpu.placement.repacking import Holder, Move, repack
+from gpu.placement.specs import Gang, Placement, Refusal, Request
+
+BUDGET = 0.05  # moves to pods that were placed
+FROM, TO = 0.8, 0.93  # of all devices: held when it begins, and when all of the budget may be spent
+EVERY = 0.002  # of all devices: given out between two plans
+LEAST_MILLI = 10.0
+_LOADS = (100, 130)
+
+
+class Repacked:
+    """A cluster that the placer fills and that is repacked meanwhile; one in `each` pods may be moved."""
+
+    def __init__(self, trace: Trace, seed: int, *, each: int = 1) -> None:
+        self._placer, self._capacity_milli, self._each = (
+            Placer(Cluster(trace.nodes, seed=seed)),
+            trace.capacity_milli,
+            each,
+        )
+        self._held: dict[int, Holder] = {}
+        self._milli = self._since_plan_milli = 0
+        self.placed = self.moved = 0
+        self.plan_s: list[float] = []
+
+    def place(self, request: Request) -> int | None:
+        """Place a request, repack when it is time to; return what to `free` it by, None where it is refused."""
+        answer = self._placer.place(request)
+        return None if isinstance(answer, Refusal) else self._holds(answer)
+
+    def place_gang(self, gang: Gang) -> list[int] | None:
+        """Place all pods of a gang, which are not moved later; None where it is refused."""
+        answer = place_gang(self._placer, gang)
+        return None if isinstance(answer, Refusal) else [self._holds(each, movable=False) for each in answer]
+
+    def free(self, held: int) -> None:
+        """Give back what was placed, wherever it is by now."""
+        placement = self._held.pop(held).placement
+        self._milli -= placement.request.milli
+        self._placer.cluster.free(placement)
+
+    def device_sick(self, node: str, device: int) -> None:
+        """Take a device out of placement."""
+        self._placer.cluster.device_sick(node, device)
+
+    def _holds(self, placement: Placement, *, movable: bool = True) -> int:
+        number, milli = self.placed, placement.request.milli
+        self._held[number] = Holder(placement, preemptible=movable and number % self._each == 0)
+        self.placed += 1
+        self._milli += milli
+        self._since_plan_milli += milli
+        if self._milli >= FROM * self._capacity_milli and self._since_plan_milli >= EVERY * self._capacity_milli:
+            self._since_plan_milli = 0
+            self._repack()
+        return number
+
+    def _repack(self) -> None:
+        numbers = list(self._held)
+        opened = min(1.0, (self._milli / self._capacity_milli - FROM) / (TO - FROM))
+        budget = int(BUDGET * opened * self.placed) - self.moved
+        began = time.perf_counter()
+        moves = repack(self._placer, list(self._held.values()), moves=budget, least_milli=LEAST_MILLI)
+        self.plan_s.append(time.perf_counter() - began)
+        for move in moves:
+            self._carry_out(numbers[move.holder], move)
+
+    def _carry_out(self, number: int, move: Move) -> None:
+        self._placer.cluster.free(move.source)
+        self._placer.cluster.take(move.target)
+        self._held[number] = Holder(move.target)
+        self.moved += 1
+
+
+def repacked_lines(trace: Trace, seeds: Sequence[int]) -> list[str]:
+    """Return B7 at 100 and 130 % as lines to read: where all may be moved, and where every second pod may."""
+    runs = {seed: run_of(trace, Changes(), seed, RATIO) for seed in seeds}
+    without = [replay(Ours(run.trace, seed), run) for seed, run in runs.items()]
+    lines = [
+        f"{trace.name}: unallocated with repacking / without, at {_LOADS[0]} and {_LOADS[1]} %; moves, time a plan"
+    ]
+    for words, each in (("all pods may be moved", 1), ("every second may be", 2)):
+        policies = [Repacked(run.trace, seed, each=each) for seed, run in runs.items()]
+        found = [replay(policy, run) for policy, run in zip(policies, runs.values(), strict=True)]
+        moved = [100 * policy.moved / policy.placed for policy in policies]
+        plans_s = [each_s for policy in policies for each_s in policy.plan_s]
+        lines.append(
+            f"  B7  {words:22}"
+            + "  ".join(_ratio(found, without, load) for load in _LOADS)
+            + f"  {statistics.fmean(moved):.2f} % ({max(moved):.2f})"
+            + f"  {1_000 * statistics.fmean(plans_s):.0f} ms ({1_000 * max(plans_s):.0f})"
+        )
+    return lines
+
+
+def _ratio(ours: Sequence[Outcome], others: Sequence[Outcome], load: int) -> str:
+    pairs = [(100 - one.at[load]) / max(100 - other.at[load], 1e-9) for one, other in zip(ours, others, strict=True)]
+    return f"{statistics.fmean(pairs):.3f} ({min(pairs):.3f} to {max(pairs):.3f})"
