@@ -1,8 +1,10 @@
 """Plans which preemptible pods to move, so that what lies idle is of use again: a plan, nothing is changed here.
 
-`repack` makes the expected loss of the whole cluster fall (see `loss`): a move is worth the loss that its pod's leaving
-takes from the node it leaves, and what the placer gains where it goes. `moves_for` makes room for one refused request.
-A pod is moved by ending it and starting it elsewhere, one after the other: each has its room when its turn comes.
+`repack` makes the expected loss of the whole cluster fall (L, see `loss`): a move from node s to node t is worth
+(L(s) - L(s without the pod)) + (L(t) - L(t with it)), in thousandths of a device. Most pods' leaving makes the first
+negative; what arriving is worth depends on the request alone, and the placer knows it. `moves_for` makes room for one
+refused request. A pod is moved by ending it and starting it elsewhere, one after the other: each has its room when its
+turn comes. Instances of partitioned devices are neither moved nor made room for.
 """
 
 import copy
@@ -25,7 +27,7 @@ _EQUAL_MILLI = 1.0  # moves that differ by less count as equally good
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """What runs, and whether it may be moved."""
+    """What runs, and whether it may be moved; pods of a gang may not, since they would be placed without the others."""
 
     placement: Placement
     preemptible: bool = True
@@ -110,10 +112,11 @@ def _lacking(request: Request, free: _States, allowed: Bools) -> Floats:
 
 
 class _Movable:
-    """Holders who may be moved, in the order in which they came, as arrays."""
+    """Holders who may be moved and whose request, of `kinds`, has room somewhere, in the order in which they came."""
 
     def __init__(self, cluster: Cluster, holders: Sequence[Holder], kinds: dict[Request, int]) -> None:
-        found = [at for at, each in enumerate(holders) if each.preemptible and each.placement.request in kinds]
+        kind_of = [kinds.get(each.placement.request, -1) if each.preemptible else -1 for each in holders]
+        found = [at for at, kind in enumerate(kind_of) if kind >= 0]
         rows = np.array([cluster.row_of(holders[at].placement.node) for at in found], np.int64)
         milli = np.zeros((len(found), cluster.idle.shape[1]), np.int64)
         for at, index in enumerate(found):
@@ -123,7 +126,7 @@ class _Movable:
         self.placements = [holders[index].placement for index in self.index]
         requests = [each.request for each in self.placements]
         self.row: Ints = rows[well]
-        self.kind: Ints = np.array([kinds[request] for request in requests], np.int64)
+        self.kind: Ints = np.array([kind_of[at] for at in self.index], np.int64)
         cpu = np.array([request.cpu_millicores for request in requests], np.int64)
         memory = np.array([request.memory_mib for request in requests], np.int64)
         self.holds = _States(cpu, memory, milli[well])
