@@ -96,3 +96,51 @@ def test_an_instance_from_no_legal_start_is_not_taken(slot: int) -> None:
 def test_a_layout_whose_starts_overlap_or_leave_it_is_refused(profile: Profile) -> None:
     with pytest.raises(ValueError, match=r"starts of x overlap|x does not lie in 4 slices"):
         MigLayout(4, {"x": profile})
+
+
+def test_a_layout_may_be_full_of_starts() -> None:
+    assert MigLayout(4, {"x": Profile(1, (3, 0)), "y": Profile(2, (0, 2))}).room["y"].tolist()[:4] == [2, 1, 1, 1]
+
+
+def test_the_terms_of_an_instance_say_which_part_of_a_device_the_others_can_use_no_more() -> None:
+    answer = parted(A30).place(asks(1, profile="1g.6gb"))
+    assert isinstance(answer, Placement)
+    # an empty A30 is worth 1: four of one slice, two of two, one of four; with slice 0 held it has 3, 1 and none
+    assert answer.terms == pytest.approx((-1_000 * (1 - (3 + 2 + 0) / 12), 0, -(1 - 5 / 12)))
+
+
+def test_what_is_begun_is_found_on_whatever_node_it_is() -> None:
+    nodes = [
+        Node(name=name, cpu_millicores=8_000, memory_mib=65_536, devices=(Device(uuid=name, model="M", mig=A30),))
+        for name in "abcdef"
+    ]
+    placer = Placer(Cluster(nodes))
+    requests = [asks(1, profile=profile, cpu=100) for profile in ("1g.6gb", "1g.6gb", "2g.12gb", "4g.24gb")]
+    answers = [placer.place(request) for request in requests]
+    names = [answer.node for answer in answers if isinstance(answer, Placement)]
+    assert len(set(names[:3])) == 1
+    assert names[3] == next(each.name for each in placer.cluster.nodes if each.name != names[0])
+
+
+def test_a_gang_of_more_instances_than_empty_devices_have_is_never_and_of_as_many_only_not_now() -> None:
+    placer, request = parted(A100_40GB), asks(1, profile="1g.5gb", cpu=100)
+    placed(placer, "1g.5gb")
+    for pods, never in ((7, False), (8, True)):
+        answer = place_gang(placer, Gang(request=request, pods=pods))
+        assert isinstance(answer, Refusal)
+        assert (answer.never, answer.pods, answer.room, answer.request) == (never, pods, 6, request)
+
+
+def test_full_and_sick_and_wrong_devices_are_told_apart() -> None:
+    placer = parted(A30)
+    wrong = placer.place(asks(1, profile="1g.6gb", models=frozenset({"other"})))
+    assert isinstance(wrong, Refusal)
+    assert (wrong.never, dict(wrong.counts)) == (True, {Cause.MODEL: 1})
+    placed(placer, "2g.12gb", "1g.6gb", "1g.6gb")
+    full = placer.place(asks(1, profile="1g.6gb"))
+    assert isinstance(full, Refusal)
+    assert (full.never, dict(full.counts)) == (False, {Cause.DEVICES: 1})
+    placer.cluster.device_sick("n", 0)
+    sick = placer.place(asks(1, profile="1g.6gb"))
+    assert isinstance(sick, Refusal)
+    assert (sick.never, dict(sick.counts)) == (False, {Cause.SICK: 1})

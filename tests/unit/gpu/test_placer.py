@@ -101,6 +101,18 @@ def test_what_only_others_keep_out_is_not_never_and_each_node_is_counted_once() 
     assert (answer.never, answer.counts) == (False, counts)
 
 
+def test_exactly_what_is_there_is_enough() -> None:
+    placer = Placer(Cluster([node("n", 1, cpu=4_000, memory=8_192)]))
+    placed(placer, asks(0, cpu=3_000, memory=8_000))
+    answer = placer.place(asks(2, cpu=1_000, memory=192))
+    assert isinstance(answer, Refusal)
+    assert (answer.never, dict(answer.counts)) == (True, {Cause.NODE_DEVICES: 1})
+    placed(placer, asks(1, cpu=500, memory=0))
+    full = placer.place(asks(1, cpu=500, memory=192))
+    assert isinstance(full, Refusal)
+    assert (full.never, dict(full.counts)) == (False, {Cause.DEVICES: 1})
+
+
 def test_a_sick_device_is_a_reason_that_may_pass() -> None:
     cluster = Cluster([node("ill", 1)])
     cluster.device_sick("ill", 0)
