@@ -15,7 +15,7 @@ from pathlib import Path
 
 from gpu.bench.bound import NoSolver
 from gpu.bench.contest import FIRST_SEED, Contest
-from gpu.bench.figures import Report, churning, filling, scaling
+from gpu.bench.figures import Report, churning, filling, repacking, scaling
 from gpu.bench.perturb import Changes
 from gpu.bench.traces import Trace, made_here, read_trace, traces_in
 
@@ -54,6 +54,8 @@ def main(words: list[str]) -> int:
 def _report(trace: Trace, asked: argparse.Namespace, contest: Contest) -> Report:
     if asked.churn:
         return churning(trace, contest)
+    if asked.repack:
+        return repacking(trace, contest)
     return scaling(trace, contest, asked.scale) if asked.scale else filling(trace, contest)
 
 
@@ -84,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     modes = parser.add_mutually_exclusive_group()
     modes.add_argument("--churn", action="store_true", help="requests come and go instead of filling the cluster")
     modes.add_argument("--scale", type=_number(int, 2), default=0, help="ours alone, with so many times the nodes too")
+    modes.add_argument("--repack", action="store_true", help="ours alone, with few pods moved meanwhile and without")
     _add_changes(parser)
     return parser
 

@@ -16,6 +16,7 @@ from gpu.bench.baselines import Policy
 from gpu.bench.contest import CHURN_LOADS, FGD_ALL, ORDERS, OURS, RATIO, Contest, Found, churn, contest
 from gpu.bench.ours import Ours
 from gpu.bench.perturb import run_of, scaled
+from gpu.bench.repacked import repacked
 from gpu.bench.replay import Outcome, replay
 from gpu.bench.traces import Trace
 
@@ -77,6 +78,12 @@ def scaling(trace: Trace, asked: Contest, times: int) -> Report:
     ]
     measured = {"B9": [many.mean_ms / one.mean_ms]}
     return Report(trace.name, lines, {"runs": list(map(asdict, told)), "peak_mib": peak_mib, "measures": measured})
+
+
+def repacking(trace: Trace, asked: Contest) -> Report:
+    """Fill the cluster with ours, moving few pods meanwhile, and without: B7."""
+    lines, measured = repacked(trace, asked)
+    return Report(trace.name, lines, {"seeds": list(asked.seeds), "measures": measured})
 
 
 def measures_of(found: Found) -> dict[str, list[float]]:

@@ -9,9 +9,9 @@ import statistics
 import time
 from collections.abc import Sequence
 
-from gpu.bench.contest import RATIO
+from gpu.bench.contest import RATIO, Contest
 from gpu.bench.ours import Ours
-from gpu.bench.perturb import Changes, run_of
+from gpu.bench.perturb import run_of
 from gpu.bench.replay import Outcome, replay
 from gpu.bench.traces import Trace
 from gpu.placement.cluster import Cluster
@@ -24,18 +24,14 @@ BUDGET = 0.05  # moves to pods that were placed
 FROM, TO = 0.8, 0.93  # of all devices: held when it begins, and when all of the budget may be spent
 EVERY = 0.002  # of all devices: given out between two plans
 LEAST_MILLI = 10.0
-_LOADS = (100, 130)
 
 
 class Repacked:
     """A cluster that the placer fills and that is repacked meanwhile; one in `each` pods may be moved."""
 
     def __init__(self, trace: Trace, seed: int, *, each: int = 1) -> None:
-        self._placer, self._capacity_milli, self._each = (
-            Placer(Cluster(trace.nodes, seed=seed)),
-            trace.capacity_milli,
-            each,
-        )
+        self._placer = Placer(Cluster(trace.nodes, seed=seed))
+        self._capacity_milli, self._each = trace.capacity_milli, each
         self._held: dict[int, Holder] = {}
         self._milli = self._since_plan_milli = 0
         self.placed = self.moved = 0
@@ -89,27 +85,25 @@ class Repacked:
         self.moved += 1
 
 
-def repacked_lines(trace: Trace, seeds: Sequence[int]) -> list[str]:
-    """Return B7 at 100 and 130 % as lines to read: where all may be moved, and where every second pod may."""
-    runs = {seed: run_of(trace, Changes(), seed, RATIO) for seed in seeds}
-    without = [replay(Ours(run.trace, seed), run) for seed, run in runs.items()]
-    lines = [
-        f"{trace.name}: unallocated with repacking / without, at {_LOADS[0]} and {_LOADS[1]} %; moves, time a plan"
-    ]
+def repacked(trace: Trace, asked: Contest) -> tuple[list[str], dict[str, list[float]]]:
+    """Return B7 as lines to read and by seed: where all pods may be moved, and where every second may."""
+    runs = {seed: run_of(trace, asked.changes, seed, RATIO) for seed in asked.seeds}
+    without = [replay(Ours(run.trace, asked.order(seed)), run) for seed, run in runs.items()]
+    lines = [f"{trace.name}: unallocated with repacking / without, at 100 and 130 %; moves, time a plan"]
+    measured: dict[str, list[float]] = {}
     for words, each in (("all pods may be moved", 1), ("every second may be", 2)):
-        policies = [Repacked(run.trace, seed, each=each) for seed, run in runs.items()]
+        policies = [Repacked(run.trace, asked.order(seed), each=each) for seed, run in runs.items()]
         found = [replay(policy, run) for policy, run in zip(policies, runs.values(), strict=True)]
-        moved = [100 * policy.moved / policy.placed for policy in policies]
-        plans_s = [each_s for policy in policies for each_s in policy.plan_s]
-        lines.append(
-            f"  B7  {words:22}"
-            + "  ".join(_ratio(found, without, load) for load in _LOADS)
-            + f"  {statistics.fmean(moved):.2f} % ({max(moved):.2f})"
-            + f"  {1_000 * statistics.fmean(plans_s):.0f} ms ({1_000 * max(plans_s):.0f})"
-        )
-    return lines
+        moved = measured[f"moved %, {words}"] = [100 * policy.moved / policy.placed for policy in policies]
+        plans_ms = [1_000 * each_s for policy in policies for each_s in policy.plan_s] or [0.0]
+        line = f"  B7  {words:22}"
+        for load in (100, 130):
+            pairs = measured[f"B7 at {load} %, {words}"] = _ratios(found, without, load)
+            line += f"  {statistics.fmean(pairs):.3f} ({min(pairs):.3f} to {max(pairs):.3f})"
+        line += f"  {statistics.fmean(moved):.2f} % (most {max(moved):.2f})"
+        lines.append(f"{line}  {statistics.fmean(plans_ms):.0f} ms (most {max(plans_ms):.0f})")
+    return lines, measured
 
 
-def _ratio(ours: Sequence[Outcome], others: Sequence[Outcome], load: int) -> str:
-    pairs = [(100 - one.at[load]) / max(100 - other.at[load], 1e-9) for one, other in zip(ours, others, strict=True)]
-    return f"{statistics.fmean(pairs):.3f} ({min(pairs):.3f} to {max(pairs):.3f})"
+def _ratios(ours: Sequence[Outcome], others: Sequence[Outcome], load: int) -> list[float]:
+    return [(100 - one.at[load]) / max(100 - other.at[load], 1e-9) for one, other in zip(ours, others, strict=True)]

@@ -54,7 +54,14 @@ class Sharers:
 
     def copy(self) -> "Sharers":
         """Return the same of its own."""
-        return copy.deepcopy(self)
+        found = copy.copy(self)
+        vars(found).update(
+            only=self.only.copy(order="K"),
+            closed=self.closed.copy(order="K"),
+            _held={place: held.copy() for place, held in self._held.items()},
+            _numbers=dict(self._numbers),
+        )
+        return found
 
     def _told(self, row: int, device: int) -> None:
         held = self._held[row, device]

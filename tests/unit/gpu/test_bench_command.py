@@ -74,6 +74,14 @@ def test_a_larger_cluster_is_told_beside_the_one_it_was_made_from(capsys: pytest
     assert "MiB" in out
 
 
+@pytest.mark.usefixtures("made_here")
+def test_repacking_is_told_beside_none_with_what_it_moved(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--repack", "--seeds", "1", "--json"]) == 0
+    [told] = json.loads(capsys.readouterr().out)["traces"].values()
+    assert 0 < told["measures"]["B7 at 130 %, all pods may be moved"][0] <= 1
+    assert 0 <= told["measures"]["moved %, all pods may be moved"][0] <= 5
+
+
 def test_requests_that_come_and_go_need_lifetimes_and_no_change_in_mid_run(
     folder: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
