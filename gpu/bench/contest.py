@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from gpu.bench.baselines import Baseline, Policy
 from gpu.bench.bound import bound_pct
 from gpu.bench.churn import Places, mean_allocation
@@ -10,11 +12,12 @@ from gpu.bench.ours import Ours
 from gpu.bench.perturb import Changes, changed, run_of
 from gpu.bench.replay import Contender, Outcome, replay
 from gpu.bench.traces import Trace
+from gpu.placement.mix import WINDOW
 
 RATIO = 1.3
 CHURN_LOADS, CHURN_REQUESTS = (0.9, 1.0, 1.1), 10_000
 FIRST_SEED = 42
-OURS, ORDERS, FGD_ALL = "berth", "berth, reordered", "fgd, all classes"
+OURS, ORDERS, STARTED, FGD_ALL = "berth", "berth, reordered", "berth, just begun", "fgd, all classes"
 Outcomes = dict[str, list[Outcome]]
 
 
@@ -83,17 +86,22 @@ def churn(trace: Trace, asked: Contest, requests: int = CHURN_REQUESTS) -> dict[
     found: dict[str, list[list[float]]] = {}
     for load in CHURN_LOADS:
         for seed, its in zip(asked.seeds, there, strict=True):
-            for name, policy in _churned(its, asked.order(seed)).items():
+            for name, policy in _churned(its, asked.order(seed), seed).items():
                 by_load = found.setdefault(name, [[] for _load in CHURN_LOADS])
                 mean = mean_allocation(policy, its, load=load, requests=requests, seed=seed)
                 by_load[CHURN_LOADS.index(load)].append(mean)
     return found
 
 
-def _churned(trace: Trace, order: int) -> dict[str, Places]:
+def _churned(trace: Trace, order: int, seed: int) -> dict[str, Places]:
+    """Return each policy on an empty cluster; ours has seen such requests before, as FGD is told them, and once not."""
+    long_running = Ours(trace, order)
+    drawn = np.random.default_rng([seed, 1]).integers(len(trace.requests), size=WINDOW)
+    long_running.watch([trace.requests[index] for index in drawn])
     return {
         Policy.BEST_FIT: Baseline(trace, Policy.BEST_FIT),
         Policy.FGD: Baseline(trace, Policy.FGD),
         FGD_ALL: Baseline(trace, Policy.FGD, popularity=1.0),
-        OURS: Ours(trace, order),
+        OURS: long_running,
+        STARTED: Ours(trace, order),
     }

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from itertools import chain
 
 from gpu.bench.baselines import Policy
-from gpu.bench.contest import CHURN_LOADS, FGD_ALL, ORDERS, OURS, RATIO, Contest, Found, churn, contest
+from gpu.bench.contest import CHURN_LOADS, FGD_ALL, ORDERS, OURS, RATIO, STARTED, Contest, Found, churn, contest
 from gpu.bench.ours import Ours
 from gpu.bench.perturb import run_of, scaled
 from gpu.bench.repacked import repacked
@@ -52,11 +52,15 @@ def churning(trace: Trace, asked: Contest) -> Report:
     found = churn(trace, asked)
     means = {name: [statistics.fmean(of_load) for of_load in by_load] for name, by_load in found.items()}
     fgd = max((Policy.FGD, FGD_ALL), key=lambda name: statistics.fmean(means[name]))
-    pairs = [one / other for one, other in zip(chain(*found[OURS]), chain(*found[fgd]), strict=True)]
+    pairs, begun = (
+        [one / other for one, other in zip(chain(*found[name]), chain(*found[fgd]), strict=True)]
+        for name in (OURS, STARTED)
+    )
     lines = [
         f"{trace.name}: allocated % on average while requests come and go, at loads of {CHURN_LOADS}",
         *(f"  {name:17}" + "".join(f"{mean:9.2f}" for mean in by_load) for name, by_load in means.items()),
         f"  B11 ours / the better FGD                         {_spread(pairs, '.4f')}",
+        f"      the same, ours without having seen any request {_spread(begun, '.4f')}",
     ]
     return Report(trace.name, lines, {"seeds": list(asked.seeds), "allocated_pct": found, "measures": {"B11": pairs}})
 

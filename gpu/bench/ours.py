@@ -1,5 +1,7 @@
 """The placer as one of the policies of the bench."""
 
+from collections.abc import Sequence
+
 from gpu.bench.traces import Trace
 from gpu.placement.cluster import Cluster
 from gpu.placement.gangs import place_gang
@@ -12,6 +14,17 @@ class Ours:
 
     def __init__(self, trace: Trace, seed: int) -> None:
         self._placer = Placer(Cluster(trace.nodes, seed=seed))
+
+    def watch(self, requests: Sequence[Request]) -> None:
+        """See requests come, as one that runs for long has; nothing is placed."""
+        could = {request: self._could_hold(request) for request in dict.fromkeys(requests)}
+        for request in requests:
+            if could[request]:
+                self._placer.observe(request)
+
+    def _could_hold(self, request: Request) -> bool:
+        answer = self._placer.choose(request)
+        return isinstance(answer, Placement) or not answer.never
 
     def place(self, request: Request) -> Placement | None:
         """Place a request; None where it is refused."""

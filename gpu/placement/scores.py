@@ -47,7 +47,7 @@ class Scores:
 
     def __init__(self, cluster: Cluster, mix: Mix) -> None:
         self._cluster, self._mix = cluster, mix
-        self._loss = ExpectedLoss(mix, len(cluster.kinds))
+        self._loss = ExpectedLoss(mix, np.bincount(cluster.kind[cluster.exists], minlength=len(cluster.kinds)))
         self._mixed = np.flatnonzero((cluster.topology.group[Near.NODE] > 0).any(1))  # rows with devices of two kinds
         self._kept: dict[tuple[TaskClass, int, Near, tuple[str, bool]], _Kept] = {}
         self._now: Floats = np.zeros(len(cluster.nodes))

@@ -102,7 +102,7 @@ class Gang:
 
 class Terms(NamedTuple):
     """Why a node was chosen: how much idle capacity it keeps usable (`gain_milli`, more is better), how much of its
-    model's free devices others are expected to need (`scarcity`, 0 to 1), and the `score` made of both."""
+    model's devices others are expected to need (`scarcity`, 0 to 1), and the `score` made of both."""
 
     gain_milli: float
     scarcity: float

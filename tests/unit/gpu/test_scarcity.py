@@ -3,9 +3,11 @@
 import pytest
 
 from gpu.placement.cluster import Cluster
+from gpu.placement.mig import A30
 from gpu.placement.mix import Mix, TaskClass, Weighted
 from gpu.placement.scarcity import scarcity_of
-from tests.unit.gpu.clusters import node
+from gpu.placement.specs import Device, Node, Placement, Terms
+from tests.unit.gpu.clusters import asks, node
 
 ANY, OLD, NEW = 0b11, 0b01, 0b10  # kinds come in the order of their models' names
 
@@ -40,6 +42,19 @@ def test_what_several_kinds_serve_is_laid_on_them_by_what_the_choosiest_leave() 
     found = Cluster([node("a", 4, model="a"), node("b", 4, model="b"), node("c", 8, model="c")])
     demand = mix((0b001, 0.125), (0b011, 0.1875), (0b111, 0.6875))  # 2 of a, then 3 over a and b that have 2 and 4
     assert scarcity_of(found, demand).tolist() == pytest.approx([0.75, 0.5, 0])
+
+
+def test_half_of_what_is_held_counts_as_supply() -> None:
+    found = cluster()
+    for number in range(8):
+        found.take(Placement(asks(5, cpu=0), f"a{number}", (0, 1, 2, 3, 4), Terms(0, 0, 0)))
+    assert scarcity_of(found, mix((ANY, 0.9), (NEW, 0.1))).tolist() == pytest.approx([0, 0.3])  # a tenth of 20 + 10
+
+
+def test_partitioned_devices_are_no_supply() -> None:
+    parted = Device(uuid="m", model="b", memory_mib=16_384, mig=A30)
+    found = Cluster([node("a", 2, model="a"), Node(name="b", cpu_millicores=0, memory_mib=0, devices=(parted,))])
+    assert scarcity_of(found, mix((ANY, 0.5), (OLD, 0.5))).tolist() == pytest.approx([0.5, 1])
 
 
 def test_devices_of_nodes_that_take_no_work_are_not_counted_as_free() -> None:
