@@ -59,6 +59,6 @@ lock:
 changelog VERSION:
     .venv/bin/towncrier build --version {{VERSION}}
 
-# How many small faults in pure modules (quota, placement) the unit tests notice; takes minutes, not part of CI.
+# How many small faults in pure modules (quota, placement, repacking) the unit tests notice; takes minutes, not part of CI.
 mutants WHAT="quota":
     tests/mutants.sh {{WHAT}}

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Changes pure modules in hundreds of small ways, and says how many of the changes their unit tests notice: those of quota
-# (the ledger's arithmetic, shares, the queue's plan) or of placement. By hand only (`just mutants quota`): it takes
-# minutes, and mutmut comes from the network into a directory of its own.
+# (the ledger's arithmetic, shares, the queue's plan), of placement, or of repacking. By hand only (`just mutants quota`):
+# it takes minutes, and mutmut comes from the network into a directory of its own.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mktemp -d)
@@ -26,11 +26,21 @@ placement() {
     cp "$root"/tests/unit/gpu/test_{cluster,gangs,loss,mig,mix,placement_events,placer,scarcity,sharing,topology,whatif}.py tests/
     sed -i "s/^from tests.unit.gpu.clusters /from clusters /; s/^from tests.unit.gpu import plain/import plain/" tests/*.py
     sed -i -E 's/^RUNS = .*/RUNS = 2/; s/"4000"/"300"/; s/range\(300\)/range(60)/' tests/test_placement_events.py
-    sources="gpu/" mutated="gpu/placement/*.py"
+    sources="gpu/" mutated=$(cd "$root" && ls gpu/placement/*.py | grep -v repacking)
+}
+
+# Apart, since random plans take longest.
+repacking() {
+    placement
+    rm tests/test_*.py
+    cp "$root"/tests/unit/gpu/test_repacking.py tests/
+    sed -i "s/^from tests.unit.gpu.clusters /from clusters /" tests/*.py
+    sed -i -E 's/max_examples=[0-9]+, deadline=None/max_examples=6, deadline=None, derandomize=True/' tests/*.py
+    mutated="gpu/placement/repacking.py"
 }
 
 what=${1:-quota}
-case $what in quota | placement) ;; *) echo "$0 quota|placement" >&2; exit 2 ;; esac
+case $what in quota | placement | repacking) ;; *) echo "$0 quota|placement|repacking" >&2; exit 2 ;; esac
 "$root/.venv/bin/python" -m venv "$work/venv"
 "$work/venv/bin/pip" install --quiet mutmut==3.8.1 hypothesis pytest msgspec numpy
 cd "$work"

@@ -3,12 +3,15 @@
 from collections import defaultdict
 from typing import Any
 
+import numpy as np
 import pytest
 
 from gpu.bench.contest import contenders
 from gpu.bench.perturb import Changes, run_of
+from gpu.bench.repacked import BUDGET, Repacked
 from gpu.bench.replay import LOADS, Contender, Outcome, Run, Sickness, replay
-from gpu.bench.traces import Trace, made_here
+from gpu.bench.traces import Trace, arrivals, made_here
+from gpu.placement.cluster import Cluster
 from gpu.placement.specs import WHOLE, Gang, Request
 from tests.unit.gpu.clusters import asks, several
 
@@ -159,3 +162,14 @@ def test_a_device_is_open_to_others_again_once_who_did_not_share_it_is_gone(name
     policy.free(alone)
     assert policy.place(asks(1, 250, tenant="b")) is not None
     assert policy.place(asks(1, 250, tenant="c", shares_with_others=False)) is None
+
+
+def test_repacking_moves_no_more_than_its_budget_and_can_give_everything_back() -> None:
+    trace = made_here()
+    policy = Repacked(trace, 1, each=2)
+    requests = arrivals(trace, 1.05, np.random.default_rng(1))
+    placed = [number for number in map(policy.place, requests) if number is not None]
+    assert 0 < policy.moved <= BUDGET * policy.placed
+    for number in placed:
+        policy.free(number)
+    assert (policy._placer.cluster.left == Cluster(trace.nodes, seed=1).left).all()

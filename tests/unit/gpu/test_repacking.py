@@ -8,8 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gpu.bench.repacked import BUDGET, Repacked
-from gpu.bench.traces import arrivals, made_here
 from gpu.placement.cluster import Cluster
 from gpu.placement.placer import Placer
 from gpu.placement.repacking import LEAST_MILLI, Holder, Move, moves_for, repack
@@ -206,14 +204,3 @@ def test_where_devices_differ_within_a_node_plans_can_be_carried_out_as_well(see
     found = moves_for(running.placer, running.holders, asks(8), moves=3)
     running.carry_out(found or [])
     assert found is None or isinstance(running.placer.place(asks(8)), Placement)
-
-
-def test_the_bench_moves_no_more_than_its_budget_and_can_give_everything_back() -> None:
-    trace = made_here()
-    policy = Repacked(trace, 1, each=2)
-    requests = arrivals(trace, 1.05, np.random.default_rng(1))
-    placed = [number for number in map(policy.place, requests) if number is not None]
-    assert 0 < policy.moved <= BUDGET * policy.placed
-    for number in placed:
-        policy.free(number)
-    assert (policy._placer.cluster.left == Cluster(trace.nodes, seed=1).left).all()
