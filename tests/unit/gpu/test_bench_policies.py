@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from gpu.bench.contest import contenders
+from gpu.bench.ours import Ours
 from gpu.bench.perturb import Changes, run_of
 from gpu.bench.repacked import BUDGET, Repacked
 from gpu.bench.replay import LOADS, Contender, Outcome, Run, Sickness, replay
@@ -173,3 +174,10 @@ def test_repacking_moves_no_more_than_its_budget_and_can_give_everything_back() 
     for number in placed:
         policy.free(number)
     assert (policy._placer.cluster.left == Cluster(trace.nodes, seed=1).left).all()
+
+
+def test_ours_learns_from_what_it_watches_but_not_from_what_no_node_could_hold() -> None:
+    policy = Ours(SMALL, 0)
+    policy.watch([asks(1), asks(99), asks(1), asks(2)])
+    assert policy._placer.learner.seen == 3
+    assert (policy._placer.cluster.left == Cluster(SMALL.nodes).left).all()
