@@ -29,6 +29,8 @@ def main(words: list[str]) -> int:
     contest = _contest(asked)
     if asked.churn and contest.changes.in_mid_run:
         parser.error("--sick, --shift and --gangs are of runs that fill a cluster: not with --churn")
+    if asked.scale and asked.repack:
+        parser.error("--repack is of runs that fill a cluster or that --churn: not with --scale")
     folder = Path(asked.folder) if asked.folder else None
     if folder is not None and not traces_in(folder):
         sys.stderr.write(f"No traces in {folder}: it has no openb_pod_list_*.csv.\n")
@@ -71,7 +73,9 @@ def _contest(asked: argparse.Namespace) -> Contest:
         tenants=asked.tenants,
     )
     seeds = range(asked.first_seed, asked.first_seed + asked.seeds)
-    return Contest(seeds=seeds, changes=changes, permuted=asked.nodes == "permuted", bounds=asked.bounds)
+    return Contest(
+        seeds=seeds, changes=changes, permuted=asked.nodes == "permuted", bounds=asked.bounds, repack=asked.repack
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -86,7 +90,9 @@ def _parser() -> argparse.ArgumentParser:
     modes = parser.add_mutually_exclusive_group()
     modes.add_argument("--churn", action="store_true", help="requests come and go instead of filling the cluster")
     modes.add_argument("--scale", type=_number(int, 2), default=0, help="ours alone, with so many times the nodes too")
-    modes.add_argument("--repack", action="store_true", help="ours alone, with few pods moved meanwhile and without")
+    parser.add_argument(
+        "--repack", action="store_true", help="ours with few pods moved; alone, or beside all that churn"
+    )
     _add_changes(parser)
     return parser
 

@@ -10,6 +10,7 @@ from gpu.bench.bound import bound_pct
 from gpu.bench.churn import Places, mean_allocation
 from gpu.bench.ours import Ours
 from gpu.bench.perturb import Changes, changed, run_of
+from gpu.bench.repacked import Repacked
 from gpu.bench.replay import Contender, Outcome, replay
 from gpu.bench.traces import Trace
 from gpu.placement.mix import WINDOW
@@ -17,18 +18,21 @@ from gpu.placement.mix import WINDOW
 RATIO = 1.3
 CHURN_LOADS, CHURN_REQUESTS = (0.9, 1.0, 1.1), 10_000
 FIRST_SEED = 42
-OURS, ORDERS, STARTED, FGD_ALL = "berth", "berth, reordered", "berth, just begun", "fgd, all classes"
+OURS, ORDERS, FGD_ALL = "berth", "berth, reordered", "fgd, all classes"
+STARTED, REPACKED = "berth, just begun", "berth, repacked"
 Outcomes = dict[str, list[Outcome]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contest:
-    """What is played: seeds, changes, whether ours has its nodes in another order for each seed, how many bounds."""
+    """What is played: seeds, changes, whether ours has its nodes in another order for each seed, how many bounds, and
+    whether ours is repacked as well where requests come and go."""
 
     seeds: Sequence[int] = range(FIRST_SEED, FIRST_SEED + 10)
     changes: Changes = field(default_factory=Changes)
     permuted: bool = True
     bounds: int = 0
+    repack: bool = False
 
     def order(self, seed: int) -> int:
         """Return the order of ours' nodes in a seed's run."""
@@ -77,31 +81,62 @@ def contenders(trace: Trace, seed: int, order: int) -> dict[str, Contender]:
     return found
 
 
-def churn(trace: Trace, asked: Contest, requests: int = CHURN_REQUESTS) -> dict[str, list[list[float]]]:
-    """Return what is allocated on average while requests come and go: by policy, load and seed, in per cent.
+@dataclass(frozen=True, slots=True)
+class Repacking:
+    """What ours makes of each seed's run when one in `each` of its pods may be moved."""
 
-    Raises ValueError for a trace without lifetimes.
-    """
+    each: int
+    runs: list[Outcome]
+    policies: list[Repacked]
+
+
+def repacked(trace: Trace, asked: Contest) -> tuple[list[Outcome], list[Repacking]]:
+    """Return what ours makes of each seed's run as it is, and repacked: all pods, and every second."""
+    runs = {seed: run_of(trace, asked.changes, seed, RATIO) for seed in asked.seeds}
+    without = [replay(Ours(run.trace, asked.order(seed)), run) for seed, run in runs.items()]
+    found = []
+    for each in (1, 2):
+        policies = [Repacked(run.trace, asked.order(seed), each=each) for seed, run in runs.items()]
+        outcomes = [replay(policy, run) for policy, run in zip(policies, runs.values(), strict=True)]
+        found.append(Repacking(each, outcomes, policies))
+    return without, found
+
+
+@dataclass(frozen=True, slots=True)
+class Churned:
+    """What is allocated on average while requests come and go, by policy, load and seed, and moves; in per cent."""
+
+    allocated_pct: dict[str, list[list[float]]]
+    moved_pct: list[float]
+
+
+def churn(trace: Trace, asked: Contest, requests: int = CHURN_REQUESTS) -> Churned:
+    """Let requests come and go with every policy. Raises ValueError for a trace without lifetimes."""
     there = [changed(trace, asked.changes, seed) for seed in asked.seeds]
-    found: dict[str, list[list[float]]] = {}
-    for load in CHURN_LOADS:
+    found = Churned({}, [])
+    for at, load in enumerate(CHURN_LOADS):
         for seed, its in zip(asked.seeds, there, strict=True):
-            for name, policy in _churned(its, asked.order(seed), seed).items():
-                by_load = found.setdefault(name, [[] for _load in CHURN_LOADS])
-                mean = mean_allocation(policy, its, load=load, requests=requests, seed=seed)
-                by_load[CHURN_LOADS.index(load)].append(mean)
+            for name, policy in _churned(its, asked, seed).items():
+                by_load = found.allocated_pct.setdefault(name, [[] for _load in CHURN_LOADS])
+                by_load[at].append(mean_allocation(policy, its, load=load, requests=requests, seed=seed))
+                if isinstance(policy, Repacked):
+                    found.moved_pct.append(policy.moved_pct)
     return found
 
 
-def _churned(trace: Trace, order: int, seed: int) -> dict[str, Places]:
+def _churned(trace: Trace, asked: Contest, seed: int) -> dict[str, Places]:
     """Return each policy on an empty cluster; ours has seen such requests before, as FGD is told them, and once not."""
-    long_running = Ours(trace, order)
+    order = asked.order(seed)
     drawn = np.random.default_rng([seed, 1]).integers(len(trace.requests), size=WINDOW)
-    long_running.watch([trace.requests[index] for index in drawn])
+    long_running: dict[str, Ours | Repacked] = {OURS: Ours(trace, order)}
+    if asked.repack:
+        long_running[REPACKED] = Repacked(trace, order)
+    for ours in long_running.values():
+        ours.watch([trace.requests[index] for index in drawn])
     return {
         Policy.BEST_FIT: Baseline(trace, Policy.BEST_FIT),
         Policy.FGD: Baseline(trace, Policy.FGD),
         FGD_ALL: Baseline(trace, Policy.FGD, popularity=1.0),
-        OURS: long_running,
+        **long_running,
         STARTED: Ours(trace, order),
     }

@@ -13,10 +13,23 @@ from dataclasses import asdict, dataclass
 from itertools import chain
 
 from gpu.bench.baselines import Policy
-from gpu.bench.contest import CHURN_LOADS, FGD_ALL, ORDERS, OURS, RATIO, STARTED, Contest, Found, churn, contest
+from gpu.bench.contest import (
+    CHURN_LOADS,
+    CHURN_REQUESTS,
+    FGD_ALL,
+    ORDERS,
+    OURS,
+    RATIO,
+    REPACKED,
+    STARTED,
+    Contest,
+    Found,
+    churn,
+    contest,
+    repacked,
+)
 from gpu.bench.ours import Ours
 from gpu.bench.perturb import run_of, scaled
-from gpu.bench.repacked import repacked
 from gpu.bench.replay import Outcome, replay
 from gpu.bench.traces import Trace
 
@@ -45,24 +58,30 @@ def filling(trace: Trace, asked: Contest) -> Report:
     return Report(found.name, lines_of(found, measured), plain)
 
 
-def churning(trace: Trace, asked: Contest) -> Report:
+def churning(trace: Trace, asked: Contest, requests: int = CHURN_REQUESTS) -> Report:
     """Let requests come and go: B11, ours to the better FGD."""
     if not trace.lifetimes_s:
         return Report(trace.name, [f"{trace.name}: the trace does not say how long its pods lived"], {})
-    found = churn(trace, asked)
-    means = {name: [statistics.fmean(of_load) for of_load in by_load] for name, by_load in found.items()}
+    found = churn(trace, asked, requests)
+    allocated = found.allocated_pct
+    means = {name: [statistics.fmean(of_load) for of_load in by_load] for name, by_load in allocated.items()}
     fgd = max((Policy.FGD, FGD_ALL), key=lambda name: statistics.fmean(means[name]))
-    pairs, begun = (
-        [one / other for one, other in zip(chain(*found[name]), chain(*found[fgd]), strict=True)]
-        for name in (OURS, STARTED)
-    )
+    measured = {
+        label: [one / other for one, other in zip(chain(*allocated[name]), chain(*allocated[fgd]), strict=True)]
+        for label, name in (("B11", OURS), ("B11, just begun", STARTED), ("B11, repacked", REPACKED))
+        if name in allocated
+    }
+    moved = [f"  moved % of the pods that were placed              {_spread(found.moved_pct, '.2f')}"]
     lines = [
         f"{trace.name}: allocated % on average while requests come and go, at loads of {CHURN_LOADS}",
         *(f"  {name:17}" + "".join(f"{mean:9.2f}" for mean in by_load) for name, by_load in means.items()),
-        f"  B11 ours / the better FGD                         {_spread(pairs, '.4f')}",
-        f"      the same, ours without having seen any request {_spread(begun, '.4f')}",
+        *(
+            f"  {label:16} ours / the better FGD            {_spread(pairs, '.4f')}"
+            for label, pairs in measured.items()
+        ),
+        *(moved if found.moved_pct else []),
     ]
-    return Report(trace.name, lines, {"seeds": list(asked.seeds), "allocated_pct": found, "measures": {"B11": pairs}})
+    return Report(trace.name, lines, {"seeds": list(asked.seeds), "allocated_pct": allocated, "measures": measured})
 
 
 def scaling(trace: Trace, asked: Contest, times: int) -> Report:
@@ -86,7 +105,19 @@ def scaling(trace: Trace, asked: Contest, times: int) -> Report:
 
 def repacking(trace: Trace, asked: Contest) -> Report:
     """Fill the cluster with ours, moving few pods meanwhile, and without: B7."""
-    lines, measured = repacked(trace, asked)
+    without, found = repacked(trace, asked)
+    lines = [f"{trace.name}: unallocated with repacking / without, at 100 and 130 %; moves, time a plan"]
+    measured: dict[str, list[float]] = {}
+    for of_pods in found:
+        words = "all pods may be moved" if of_pods.each == 1 else f"one in {of_pods.each} may be"
+        moved = measured[f"moved %, {words}"] = [policy.moved_pct for policy in of_pods.policies]
+        plans_ms = [1_000 * each_s for policy in of_pods.policies for each_s in policy.plan_s] or [0.0]
+        line = f"  B7  {words:22}"
+        for load in (100, 130):
+            pairs = measured[f"B7 at {load} %, {words}"] = _pairs(_unallocated, of_pods.runs, without, load)
+            line += f"  {_spread(pairs, '.3f')}"
+        line += f"  {statistics.fmean(moved):.2f} % (most {max(moved):.2f})"
+        lines.append(f"{line}  {statistics.fmean(plans_ms):.0f} ms (most {max(plans_ms):.0f})")
     return Report(trace.name, lines, {"seeds": list(asked.seeds), "measures": measured})
 
 

@@ -17,14 +17,7 @@ class Ours:
 
     def watch(self, requests: Sequence[Request]) -> None:
         """See requests come, as one that runs for long has; nothing is placed."""
-        could = {request: self._could_hold(request) for request in dict.fromkeys(requests)}
-        for request in requests:
-            if could[request]:
-                self._placer.observe(request)
-
-    def _could_hold(self, request: Request) -> bool:
-        answer = self._placer.choose(request)
-        return isinstance(answer, Placement) or not answer.never
+        watch(self._placer, requests)
 
     def place(self, request: Request) -> Placement | None:
         """Place a request; None where it is refused."""
@@ -43,3 +36,12 @@ class Ours:
     def device_sick(self, node: str, device: int) -> None:
         """Take a device out of placement."""
         self._placer.cluster.device_sick(node, device)
+
+
+def watch(placer: Placer, requests: Sequence[Request]) -> None:
+    """Let a placer see requests, but those that its cluster could never hold."""
+    answers = {request: placer.choose(request) for request in dict.fromkeys(requests)}
+    for request in requests:
+        answer = answers[request]
+        if isinstance(answer, Placement) or not answer.never:
+            placer.observe(request)

@@ -5,14 +5,10 @@ Never were more pods moved than `BUDGET` of those that were placed until then, a
 it is spent on the best moves of each moment. What was refused stays refused.
 """
 
-import statistics
 import time
 from collections.abc import Sequence
 
-from gpu.bench.contest import RATIO, Contest
-from gpu.bench.ours import Ours
-from gpu.bench.perturb import run_of
-from gpu.bench.replay import Outcome, replay
+from gpu.bench.ours import watch
 from gpu.bench.traces import Trace
 from gpu.placement.cluster import Cluster
 from gpu.placement.gangs import place_gang
@@ -36,6 +32,15 @@ class Repacked:
         self._milli = self._since_plan_milli = 0
         self.placed = self.moved = 0
         self.plan_s: list[float] = []
+
+    def watch(self, requests: Sequence[Request]) -> None:
+        """See requests come, as one that runs for long has; nothing is placed."""
+        watch(self._placer, requests)
+
+    @property
+    def moved_pct(self) -> float:
+        """How many moves there were for each hundred pods that were placed."""
+        return 100 * self.moved / max(self.placed, 1)
 
     def place(self, request: Request) -> int | None:
         """Place a request, repack when it is time to; return what to `free` it by, None where it is refused."""
@@ -83,27 +88,3 @@ class Repacked:
         self._placer.cluster.take(move.target)
         self._held[number] = Holder(move.target)
         self.moved += 1
-
-
-def repacked(trace: Trace, asked: Contest) -> tuple[list[str], dict[str, list[float]]]:
-    """Return B7 as lines to read and by seed: where all pods may be moved, and where every second may."""
-    runs = {seed: run_of(trace, asked.changes, seed, RATIO) for seed in asked.seeds}
-    without = [replay(Ours(run.trace, asked.order(seed)), run) for seed, run in runs.items()]
-    lines = [f"{trace.name}: unallocated with repacking / without, at 100 and 130 %; moves, time a plan"]
-    measured: dict[str, list[float]] = {}
-    for words, each in (("all pods may be moved", 1), ("every second may be", 2)):
-        policies = [Repacked(run.trace, asked.order(seed), each=each) for seed, run in runs.items()]
-        found = [replay(policy, run) for policy, run in zip(policies, runs.values(), strict=True)]
-        moved = measured[f"moved %, {words}"] = [100 * policy.moved / policy.placed for policy in policies]
-        plans_ms = [1_000 * each_s for policy in policies for each_s in policy.plan_s] or [0.0]
-        line = f"  B7  {words:22}"
-        for load in (100, 130):
-            pairs = measured[f"B7 at {load} %, {words}"] = _ratios(found, without, load)
-            line += f"  {statistics.fmean(pairs):.3f} ({min(pairs):.3f} to {max(pairs):.3f})"
-        line += f"  {statistics.fmean(moved):.2f} % (most {max(moved):.2f})"
-        lines.append(f"{line}  {statistics.fmean(plans_ms):.0f} ms (most {max(plans_ms):.0f})")
-    return lines, measured
-
-
-def _ratios(ours: Sequence[Outcome], others: Sequence[Outcome], load: int) -> list[float]:
-    return [(100 - one.at[load]) / max(100 - other.at[load], 1e-9) for one, other in zip(ours, others, strict=True)]

@@ -7,6 +7,9 @@ import pytest
 
 from gpu.bench import bound
 from gpu.bench.__main__ import NO_DATA, NO_SOLVER, main
+from gpu.bench.contest import Contest
+from gpu.bench.figures import churning
+from gpu.bench.traces import made_here as made_here_
 
 NODES = "sn,cpu_milli,memory_mib,gpu,model\nn1,64000,262144,2,T4\nn0,96000,393216,8,G2\n"
 PODS = "name,cpu_milli,memory_mib,num_gpu,gpu_milli,gpu_spec\np1,6000,12288,1,460,T4|G2\np2,8000,1024,2,1000,\n"
@@ -90,6 +93,19 @@ def test_requests_that_come_and_go_need_lifetimes_and_no_change_in_mid_run(
     with pytest.raises(SystemExit):
         main(["--folder", folder, "--churn", "--gangs", "0.1"])
     assert "not with --churn" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["--folder", folder, "--scale", "2", "--repack"])
+    assert "not with --scale" in capsys.readouterr().err
+
+
+def test_where_requests_come_and_go_ours_is_told_as_it_runs_just_begun_and_repacked() -> None:
+    told = churning(made_here_(), Contest(seeds=[42], repack=True), requests=400)
+    names = ("best-fit", "fgd", "fgd, all classes", "berth", "berth, repacked", "berth, just begun")
+    assert list(told.plain["allocated_pct"]) == list(names)  # type: ignore[call-overload]  # JSON's values
+    assert [line.split("  ")[1] for line in told.lines if line.startswith("  B11")] == (
+        ["B11", "B11, just begun", "B11, repacked"]
+    )
+    assert told.lines[-1].startswith("  moved %")
 
 
 @pytest.mark.parametrize(
