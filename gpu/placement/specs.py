@@ -57,6 +57,7 @@ class Request:
 
     Without `models` any will do; `device_memory_mib` is the least memory of each device. `profile` names the instance.
     Shares of different tenants meet on a device only if all who hold some of it allow that (`shares_with_others`).
+    Raises ValueError for less than nothing, and for an instance of no device.
     """
 
     cpu_millicores: int
@@ -70,6 +71,13 @@ class Request:
     tenant: str = ""
     shares_with_others: bool = True
     resources: tuple[tuple[str, int], ...] = ()
+
+    def __post_init__(self) -> None:
+        amounts = (self.cpu_millicores, self.memory_mib, self.devices, self.device_memory_mib)
+        if min(*amounts, *(amount for _name, amount in self.resources)) < 0:
+            raise ValueError("nobody asks for less than nothing")
+        if self.profile and not self.devices:
+            raise ValueError(f"an instance {self.profile} is of a device")
 
     @property
     def milli(self) -> int:

@@ -1,6 +1,6 @@
 """Random events against the placer: whatever comes, no device is given out twice or sick, and all can be given back.
 
-A few thousand here; BERTH_PLACEMENT_EVENTS=100000 for more.
+A few thousand here; BERTH_PLACEMENT_EVENTS=100000 and --timeout=0 for more.
 """
 
 import os

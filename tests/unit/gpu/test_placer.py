@@ -1,6 +1,7 @@
 """Where requests go: fits first, then what keeps most usable, then what others need least; always the same."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
 
@@ -133,6 +134,22 @@ def test_what_is_asked_for_again_after_a_refusal_counts_once() -> None:
     for again in (False, True, True):
         placer.place(asks(1), asked_before=again)
     assert placer.learner.seen == 2
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"cpu": -1},
+        {"memory": -1},
+        {"devices": -1},
+        {"device_memory_mib": -1},
+        {"resources": (("rdma/hca", -1),)},
+        {"devices": 0, "profile": "1g.5gb"},
+    ],
+)
+def test_nobody_asks_for_less_than_nothing_or_for_an_instance_of_no_device(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"less than nothing|is of a device"):
+        asks(**wrong)
 
 
 def test_looking_changes_nothing() -> None:
