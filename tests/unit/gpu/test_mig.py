@@ -6,7 +6,7 @@ from gpu.placement.cluster import Cluster
 from gpu.placement.gangs import place_gang
 from gpu.placement.mig import A30, A100_40GB, A100_80GB, H100_80GB, MigLayout, Profile
 from gpu.placement.placer import Placer
-from gpu.placement.specs import Cause, Device, Gang, Node, Placement, Refusal, Terms
+from gpu.placement.specs import Cause, Device, Gang, Node, Placement, Refusal, Request, Terms
 from gpu.placement.whatif import endings_needed, fits
 from tests.unit.gpu.clusters import asks
 
@@ -57,8 +57,8 @@ def test_what_is_on_a_partitioned_device_is_neither_whole_nor_a_share_and_the_ot
 
 
 @pytest.mark.parametrize("request_", [asks(1, profile="1g.6gb"), asks(2, profile="1g.5gb")])
-def test_a_profile_that_no_device_has_and_two_instances_are_never(request_: object) -> None:
-    answer = parted(A100_40GB).place(request_)  # type: ignore[arg-type]  # parametrize has no types
+def test_a_profile_that_no_device_has_and_two_instances_are_never(request_: Request) -> None:
+    answer = parted(A100_40GB).place(request_)
     assert isinstance(answer, Refusal)
     assert answer.never
 
