@@ -26,9 +26,8 @@ def place_gang(placer: Placer, gang: Gang, *, asked_before: bool = False) -> lis
     place = _place_of(cluster, gang.within)
     room = _by_place(place, cluster.copies(request), gang.pods)
     fitting = np.flatnonzero(room >= gang.pods)
-    never = not len(fitting)
-    if never:
-        never = bool((_by_place(place, cluster.copies(request, empty=True), gang.pods) < gang.pods).all())
+    empty = room if len(fitting) else _by_place(place, cluster.copies(request, empty=True), gang.pods)
+    never = bool((empty < gang.pods).all())
     for _pod in range(0 if never or asked_before else gang.pods):
         placer.observe(request)
     if not len(fitting):

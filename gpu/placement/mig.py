@@ -39,6 +39,9 @@ class MigLayout:
             if any(start < end for start, end in zip(starts[1:], ends[:-1], strict=True)):
                 raise ValueError(f"starts of {name} overlap")
 
+    def __hash__(self) -> int:
+        return hash((self.slices, tuple(sorted(self.profiles.items()))))
+
     @cached_property
     def room(self) -> Mapping[str, Ints]:
         """How many of each profile fit beside what is taken: a bit set of taken slices → instances, (2^slices,)."""

@@ -15,12 +15,11 @@ class Partitions:
 
     def __init__(self, nodes: Sequence[Node], width: int) -> None:
         self.layout: Ints = np.full((len(nodes), width), -1, np.int64, order="F")
-        self.layouts = list(
-            {id(device.mig): device.mig for node in nodes for device in node.devices if device.mig}.values()
-        )
-        number = {id(layout): at for at, layout in enumerate(self.layouts)}
+        self.layouts = list(dict.fromkeys(device.mig for node in nodes for device in node.devices if device.mig))
+        number = {layout: at for at, layout in enumerate(self.layouts)}
         for row, node in enumerate(nodes):
-            self.layout[row, : len(node.devices)] = [number.get(id(device.mig), -1) for device in node.devices]
+            for at, device in enumerate(node.devices):
+                self.layout[row, at] = number[device.mig] if device.mig else -1
         self.taken: Ints = np.zeros_like(self.layout)
 
     def room(self, profile: str, *, empty: bool = False) -> Ints:

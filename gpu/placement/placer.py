@@ -8,7 +8,7 @@ import numpy as np
 
 from gpu.placement.arrays import Bools, Floats, Ints
 from gpu.placement.cluster import Cluster
-from gpu.placement.mix import Learner, Mix, TaskClass, class_of, usual_mix
+from gpu.placement.mix import Learner, TaskClass, class_of, usual_mix
 from gpu.placement.refusals import has_good_share, refusal_of
 from gpu.placement.scores import MOST_KEPT, Scores
 from gpu.placement.specs import WHOLE, Placement, Refusal, Request, Terms
@@ -22,7 +22,7 @@ class Placer:
     def __init__(self, cluster: Cluster) -> None:
         self.cluster, self.learner = cluster, Learner()
         self._kinds: dict[tuple[frozenset[str], int], int] = {}
-        self._learn(usual_mix((1 << len(cluster.kinds)) - 1))
+        self.scores = Scores(cluster, usual_mix((1 << len(cluster.kinds)) - 1))
 
     def place(self, request: Request, *, asked_before: bool = False) -> Placement | Refusal:
         """Choose for a request and charge it.
@@ -40,7 +40,7 @@ class Placer:
     def observe(self, request: Request) -> None:
         """Count a request among what is asked for."""
         if self.learner.observe(self._class(request), request.memory_mib):
-            self._learn(self.learner.mix())
+            self.scores = Scores(self.cluster, self.learner.mix())
         elif self.learner.seen % PRICE_EVERY == 0:
             self.scores.reprice()
 
@@ -90,9 +90,6 @@ class Placer:
             bits = sum(1 << int(kind) for kind in np.flatnonzero(self.cluster.admits(request)))
             found = self._kinds[allowed] = bits
         return class_of(request, found)
-
-    def _learn(self, mix: Mix) -> None:
-        self.scores = Scores(self.cluster, mix)
 
     def _devices(self, request: Request, row: int, first: int) -> tuple[int, ...]:
         """Return the devices of a row to take: that of a share, or the nearest of the kind of the first."""

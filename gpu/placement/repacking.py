@@ -48,8 +48,10 @@ def repack(placer: Placer, holders: Sequence[Holder], *, moves: int, least_milli
     A holder is moved once at most. Only who may be moved is, off nodes and devices that are well. Each move is the best
     that is left once those before it are made (greedy), so that a plan's beginning is a plan too.
     """
-    plan = _Plan(placer, holders, for_loss=True)
     found: list[Move] = []
+    if moves < 1:
+        return found
+    plan = _Plan(placer, holders, for_loss=True)
     while len(found) < moves and (move := plan.next(least_milli)):
         found.append(move)
     return found

@@ -98,6 +98,12 @@ def test_a_layout_whose_starts_overlap_or_leave_it_is_refused(profile: Profile) 
         MigLayout(4, {"x": profile})
 
 
+def test_equal_layouts_of_many_devices_are_one() -> None:
+    same = MigLayout(4, dict(sorted(A30.profiles.items(), reverse=True)))
+    assert same == A30
+    assert len(parted(A30, same, A100_40GB).cluster.partitions.layouts) == 2
+
+
 def test_a_layout_may_be_full_of_starts() -> None:
     assert MigLayout(4, {"x": Profile(1, (3, 0)), "y": Profile(2, (0, 2))}).room["y"].tolist()[:4] == [2, 1, 1, 1]
 
